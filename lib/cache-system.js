@@ -1,0 +1,5 @@
+'use strict'
+
+const { RateLimiter } = require('./cache-system/rate-limiter.js')
+
+module.exports = { RateLimiter }

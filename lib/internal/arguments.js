@@ -1,0 +1,105 @@
+// @ts-check
+'use strict'
+
+// Checks of what callers pass. The messages are those of Node's own argument errors.
+
+const { inspect } = require('node:util')
+
+/**
+ * @param {string} name
+ * @param {string} expected
+ * @param {unknown} actual
+ */
+function invalidType(name, expected, actual) {
+  const error = new TypeError(
+    `The "${name}" argument must be ${expected}. Received ${received(actual)}`,
+  )
+  return Object.assign(error, { code: 'ERR_INVALID_ARG_TYPE' })
+}
+
+/**
+ * @param {string} name
+ * @param {string} range
+ * @param {unknown} actual
+ */
+function outOfRange(name, range, actual) {
+  const error = new RangeError(
+    `The value of "${name}" is out of range. It must be ${range}. Received ${inspect(actual)}`,
+  )
+  return Object.assign(error, { code: 'ERR_OUT_OF_RANGE' })
+}
+
+/** @param {unknown} value */
+function received(value) {
+  if (value === null || value === undefined) return String(value)
+  if (typeof value === 'function') return `function ${value.name}`
+  if (typeof value === 'object') {
+    return value.constructor?.name
+      ? `an instance of ${value.constructor.name}`
+      : inspect(value, { depth: -1 })
+  }
+  return `type ${typeof value} (${inspect(value).slice(0, 28)})`
+}
+
+/**
+ * @param {string} name
+ * @param {unknown} value
+ * @returns {string}
+ */
+function string(name, value) {
+  if (typeof value !== 'string') throw invalidType(name, 'of type string', value)
+  return value
+}
+
+/**
+ * A number within bounds, both included.
+ *
+ * @param {string} name
+ * @param {unknown} value
+ * @param {number} [min]
+ * @param {number} [max]
+ * @returns {number}
+ */
+function number(name, value, min = 0, max = Number.MAX_SAFE_INTEGER) {
+  if (typeof value !== 'number') throw invalidType(name, 'of type number', value)
+  if (!(value >= min && value <= max)) throw outOfRange(name, `>= ${min} and <= ${max}`, value)
+  return value
+}
+
+/**
+ * An integer within bounds, both included.
+ *
+ * @param {string} name
+ * @param {unknown} value
+ * @param {number} [min]
+ * @param {number} [max]
+ * @returns {number}
+ */
+function integer(name, value, min = 0, max = 2 ** 31 - 1) {
+  if (typeof value !== 'number') throw invalidType(name, 'of type number', value)
+  if (!Number.isInteger(value)) throw outOfRange(name, 'an integer', value)
+  return number(name, value, min, max)
+}
+
+/**
+ * @param {string} name
+ * @param {unknown} value
+ * @returns {object}
+ */
+function object(name, value) {
+  if (typeof value !== 'object' || value === null) throw invalidType(name, 'of type object', value)
+  return value
+}
+
+/**
+ * @template {Function} F
+ * @param {string} name
+ * @param {F} value
+ * @returns {F}
+ */
+function callback(name, value) {
+  if (typeof value !== 'function') throw invalidType(name, 'of type function', value)
+  return value
+}
+
+module.exports = { string, number, integer, object, callback, invalidType, outOfRange }

@@ -1,0 +1,182 @@
+//! How native work settles JavaScript promises: many at once, by one threadsafe function.
+//!
+//! JavaScript numbers each promise with a *ticket* and keeps its resolvers (`lib/settle.js`). Work runs on
+//! other threads and reports `(ticket, outcome)`; the first report into an empty queue wakes the event
+//! loop, and one turn settles all that is ready, in slices, so that a large batch never stalls the loop.
+//! A promise made by napi-rs itself would cost a threadsafe function, a clean-up hook and two tasks.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    future::Future,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use futures_util::FutureExt;
+use napi::{
+    Env, Status,
+    bindgen_prelude::{Array, Function, ToNapiValue},
+    threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode},
+};
+use napi_derive::napi;
+use tokio_util::sync::CancellationToken;
+
+use super::{errors, raw};
+use crate::{
+    error::{Error, Result},
+    runtime,
+};
+
+/// Names a promise that JavaScript holds.
+pub(super) type Ticket = u32;
+
+type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
+/// Puts a result into a JavaScript array at an index, on the JavaScript thread.
+type Convert = Box<dyn FnOnce(&mut Array, u32) -> napi::Result<()> + Send>;
+
+/// How many promises one turn of the event loop settles before others get theirs.
+const SLICE: usize = 64;
+
+struct Shared {
+    ready: Mutex<VecDeque<(Ticket, Result<Convert>)>>,
+    running: Mutex<HashMap<Ticket, CancellationToken>>,
+    wake: Wake,
+}
+
+/// The half that work holds, on any thread.
+#[derive(Clone)]
+pub(super) struct Reporter(Arc<Shared>);
+
+impl Reporter {
+    /// Settles the promise `ticket` with what `outcome` holds.
+    pub(super) fn report<T>(&self, ticket: Ticket, outcome: Result<T>)
+    where
+        T: ToNapiValue + Send + 'static,
+    {
+        self.report_all([(ticket, outcome)]);
+    }
+
+    /// Settles many promises with one wake-up of the event loop.
+    pub(super) fn report_all<T>(&self, outcomes: impl IntoIterator<Item = (Ticket, Result<T>)>)
+    where
+        T: ToNapiValue + Send + 'static,
+    {
+        let mut ready = lock(&self.0.ready);
+        let idle = ready.is_empty();
+        ready.extend(outcomes.into_iter().map(|(ticket, outcome)| {
+            let convert = |value| -> Convert { Box::new(move |array, at| array.set(at, value)) };
+            (ticket, outcome.map(convert))
+        }));
+        let any = !ready.is_empty();
+        drop(ready);
+        // A queue that was not empty has a wake-up under way that will take these too.
+        if idle && any {
+            self.0.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        }
+    }
+
+    /// Runs `work` on the shared runtime and settles `ticket` with its result. `work` is told when
+    /// JavaScript cancels the ticket; a panic in it rejects the promise.
+    pub(super) fn spawn<T, F>(&self, ticket: Ticket, work: impl FnOnce(CancellationToken) -> F)
+    where
+        T: ToNapiValue + Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let cancel = CancellationToken::new();
+        lock(&self.0.running).insert(ticket, cancel.clone());
+        let work = AssertUnwindSafe(work(cancel)).catch_unwind();
+        let reporter = self.clone();
+        runtime::spawn(async move {
+            let outcome = work.await.unwrap_or_else(|panic| Err(panicked(&*panic)));
+            lock(&reporter.0.running).remove(&ticket);
+            reporter.report(ticket, outcome);
+        });
+    }
+
+    /// Runs blocking `work` and settles `ticket` with its result; a panic in it rejects the promise.
+    pub(super) fn spawn_blocking<T>(
+        &self,
+        ticket: Ticket,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) where
+        T: ToNapiValue + Send + 'static,
+    {
+        let reporter = self.clone();
+        runtime::spawn_blocking(move || {
+            let outcome = std::panic::catch_unwind(AssertUnwindSafe(work));
+            reporter.report(ticket, outcome.unwrap_or_else(|panic| Err(panicked(&*panic))));
+        });
+    }
+}
+
+/// The half that lives on the JavaScript thread; one for each environment.
+#[napi]
+pub struct Settler {
+    reporter: Reporter,
+}
+
+#[napi]
+impl Settler {
+    /// `wake` is called on the JavaScript thread when results are ready to be drained.
+    #[napi(constructor, catch_unwind)]
+    pub fn new(wake: Function<(), ()>) -> napi::Result<Self> {
+        let wake = wake.build_threadsafe_function().weak::<true>().build()?;
+        let shared = Shared { ready: Mutex::default(), running: Mutex::default(), wake };
+        Ok(Self { reporter: Reporter(Arc::new(shared)) })
+    }
+
+    /// Up to one slice of results, flat: ticket, whether it succeeded, value or error description, …
+    /// Fewer than `slice()` results mean that the queue is empty.
+    #[napi(catch_unwind, ts_return_type = "any[]")]
+    pub fn drain<'env>(&self, env: &'env Env) -> napi::Result<Array<'env>> {
+        let slice: Vec<_> = {
+            let mut ready = lock(&self.reporter.0.ready);
+            let count = ready.len().min(SLICE);
+            ready.drain(..count).collect()
+        };
+        let mut results = env.create_array((slice.len() * 3) as u32)?;
+        for (index, (ticket, outcome)) in (0..).step_by(3).zip(slice) {
+            results.set(index, ticket)?;
+            results.set(index + 1, outcome.is_ok())?;
+            match outcome {
+                Ok(convert) => convert(&mut results, index + 2)?,
+                Err(error) => results.set(index + 2, errors::describe(env, &error)?)?,
+            }
+        }
+        Ok(results)
+    }
+
+    /// Whether results may be left after a drain; then the queue is not empty and nobody else wakes.
+    #[napi(getter)]
+    pub fn slice(&self) -> u32 {
+        SLICE as u32
+    }
+
+    /// Holds the event loop open while promises are out, and only then.
+    #[napi(catch_unwind)]
+    pub fn hold(&self, env: &Env, open: bool) -> napi::Result<()> {
+        raw::hold_open(env, self.reporter.0.wake.raw(), open)
+    }
+
+    /// Tells the work behind `ticket`, if it is still running, that nobody wants its result.
+    #[napi(catch_unwind)]
+    pub fn cancel(&self, ticket: Ticket) {
+        if let Some(cancel) = lock(&self.reporter.0.running).get(&ticket) {
+            cancel.cancel();
+        }
+    }
+
+    pub(super) fn reporter(&self) -> Reporter {
+        self.reporter.clone()
+    }
+}
+
+/// These mutexes guard plain queues that no panic can leave half-changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    Error::Panic(text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default())
+}

@@ -1,0 +1,3 @@
+//! Talking to GitHub: how often, and what.
+
+pub mod rate_limit;
