@@ -7,7 +7,16 @@
 const native = require('./native.js')
 const { toError } = require('./errors.js')
 
-/** @typedef {{ resolve: (value: any) => void, reject: (reason: unknown) => void }} Resolvers */
+/**
+ * @typedef {object} Resolvers
+ * @property {(value: any) => void} resolve
+ * @property {(reason: unknown) => void} reject
+ * @property {((event: any) => void) | undefined} [onEvent] called with news on the way
+ */
+
+// The kinds of message, as native code numbers them.
+const RESOLVE = 0
+const EVENT = 2
 
 /** @type {Map<number, Resolvers>} */
 const pending = new Map()
@@ -16,15 +25,39 @@ let lastTicket = 0
 const settler = new native.Settler(drain)
 
 function drain() {
-  const results = settler.drain()
-  for (let index = 0; index < results.length; index += 3) {
-    const resolvers = take(results[index])
-    if (!resolvers) continue
-    if (results[index + 1]) resolvers.resolve(results[index + 2])
-    else resolvers.reject(toError(results[index + 2]))
+  const messages = settler.drain()
+  for (let index = 0; index < messages.length; index += 3) {
+    deliver(messages[index], messages[index + 1], messages[index + 2])
   }
   // More may be ready: let timers and I/O have their turn first.
-  if (results.length === 3 * settler.slice) setImmediate(drain)
+  if (messages.length === 3 * settler.slice) setImmediate(drain)
+}
+
+/**
+ * @param {number} ticket
+ * @param {number} kind
+ * @param {any} value
+ */
+function deliver(ticket, kind, value) {
+  if (kind === EVENT) return hear(ticket, value)
+  const resolvers = take(ticket)
+  if (kind === RESOLVE) resolvers?.resolve(value)
+  else resolvers?.reject(toError(value))
+}
+
+/**
+ * A listener that throws ends the work, and its error is the work's.
+ *
+ * @param {number} ticket
+ * @param {any} event
+ */
+function hear(ticket, event) {
+  try {
+    pending.get(ticket)?.onEvent?.(event)
+  } catch (error) {
+    settler.cancel(ticket)
+    take(ticket)?.reject(error)
+  }
 }
 
 /**
@@ -32,14 +65,17 @@ function drain() {
  *
  * @template T
  * @param {(ticket: number) => void} start hands the ticket to native code
- * @param {{ signal?: AbortSignal, cancel?: (ticket: number) => void }} [options] `cancel` tells native code
- *   that the signal fired; the promise then settles when the work has stopped, with the signal's reason
+ * @param {object} [options]
+ * @param {AbortSignal} [options.signal]
+ * @param {(ticket: number) => void} [options.cancel] tells native code that the signal fired; the promise then
+ *   settles when the work has stopped, with the signal's reason
+ * @param {(event: any) => void} [options.onEvent] called with news on the way
  * @returns {Promise<T>}
  */
-function promised(start, { signal, cancel = (ticket) => settler.cancel(ticket) } = {}) {
+function promised(start, { signal, cancel = (ticket) => settler.cancel(ticket), onEvent } = {}) {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted()
-    const ticket = open({ resolve, reject })
+    const ticket = open({ resolve, reject, onEvent })
     if (signal) onAbort(signal, ticket, cancel)
     try {
       start(ticket)
@@ -60,6 +96,7 @@ function onAbort(signal, ticket, cancel) {
   const abort = () => cancel(ticket)
   signal.addEventListener('abort', abort, { once: true })
   pending.set(ticket, {
+    ...resolvers,
     resolve(value) {
       signal.removeEventListener('abort', abort)
       resolvers.resolve(value)

@@ -37,8 +37,34 @@ type Convert = Box<dyn FnOnce(&mut Array, u32) -> napi::Result<()> + Send>;
 /// How many promises one turn of the event loop settles before others get theirs.
 const SLICE: usize = 64;
 
+/// The kinds of message, as JavaScript knows them.
+const RESOLVE: u32 = 0;
+const REJECT: u32 = 1;
+const EVENT: u32 = 2;
+
+/// What JavaScript is told about a ticket.
+enum Message {
+    Resolve(Convert),
+    Reject(Error),
+    /// News on the way: the promise stays open.
+    Event(Convert),
+}
+
+impl Message {
+    fn settled<T: ToNapiValue + Send + 'static>(outcome: Result<T>) -> Self {
+        match outcome {
+            Ok(value) => Self::Resolve(convert(value)),
+            Err(error) => Self::Reject(error),
+        }
+    }
+}
+
+fn convert<T: ToNapiValue + Send + 'static>(value: T) -> Convert {
+    Box::new(move |array, at| array.set(at, value))
+}
+
 struct Shared {
-    ready: Mutex<VecDeque<(Ticket, Result<Convert>)>>,
+    ready: Mutex<VecDeque<(Ticket, Message)>>,
     running: Mutex<HashMap<Ticket, CancellationToken>>,
     wake: Wake,
 }
@@ -61,12 +87,20 @@ impl Reporter {
     where
         T: ToNapiValue + Send + 'static,
     {
+        self.post(
+            outcomes.into_iter().map(|(ticket, outcome)| (ticket, Message::settled(outcome))),
+        );
+    }
+
+    /// Tells the owner of `ticket` how far the work is; its promise stays open.
+    pub(super) fn notify<T: ToNapiValue + Send + 'static>(&self, ticket: Ticket, event: T) {
+        self.post([(ticket, Message::Event(convert(event)))]);
+    }
+
+    fn post(&self, messages: impl IntoIterator<Item = (Ticket, Message)>) {
         let mut ready = lock(&self.0.ready);
         let idle = ready.is_empty();
-        ready.extend(outcomes.into_iter().map(|(ticket, outcome)| {
-            let convert = |value| -> Convert { Box::new(move |array, at| array.set(at, value)) };
-            (ticket, outcome.map(convert))
-        }));
+        ready.extend(messages);
         let any = !ready.is_empty();
         drop(ready);
         // A queue that was not empty has a wake-up under way that will take these too.
@@ -125,8 +159,8 @@ impl Settler {
         Ok(Self { reporter: Reporter(Arc::new(shared)) })
     }
 
-    /// Up to one slice of results, flat: ticket, whether it succeeded, value or error description, …
-    /// Fewer than `slice()` results mean that the queue is empty.
+    /// Up to one slice of messages, flat: ticket, kind, value, … The kind is 0 to resolve, 1 to
+    /// reject (the value describes the error), 2 for an event. A full slice means that more may be left.
     #[napi(catch_unwind, ts_return_type = "any[]")]
     pub fn drain<'env>(&self, env: &'env Env) -> napi::Result<Array<'env>> {
         let slice: Vec<_> = {
@@ -134,16 +168,25 @@ impl Settler {
             let count = ready.len().min(SLICE);
             ready.drain(..count).collect()
         };
-        let mut results = env.create_array((slice.len() * 3) as u32)?;
-        for (index, (ticket, outcome)) in (0..).step_by(3).zip(slice) {
-            results.set(index, ticket)?;
-            results.set(index + 1, outcome.is_ok())?;
-            match outcome {
-                Ok(convert) => convert(&mut results, index + 2)?,
-                Err(error) => results.set(index + 2, errors::describe(env, &error)?)?,
+        let mut messages = env.create_array((slice.len() * 3) as u32)?;
+        for (at, (ticket, message)) in (0..).step_by(3).zip(slice) {
+            messages.set(at, ticket)?;
+            match message {
+                Message::Resolve(convert) => {
+                    messages.set(at + 1, RESOLVE)?;
+                    convert(&mut messages, at + 2)?;
+                }
+                Message::Reject(error) => {
+                    messages.set(at + 1, REJECT)?;
+                    messages.set(at + 2, errors::describe(env, &error)?)?;
+                }
+                Message::Event(convert) => {
+                    messages.set(at + 1, EVENT)?;
+                    convert(&mut messages, at + 2)?;
+                }
             }
         }
-        Ok(results)
+        Ok(messages)
     }
 
     /// Whether results may be left after a drain; then the queue is not empty and nobody else wakes.
