@@ -28,3 +28,161 @@ export class RateLimiter {
   waitForNext(options?: { signal?: AbortSignal }): Promise<void>
   getStats(): RateLimiterStats
 }
+
+/** Options of {@link OptimizedGitHubClient}: those of its cache, and its own. */
+export interface GitHubClientOptions extends GitHubAPICacheOptions {
+  /** Folder of the cache. Default `'.aiwf/cache'`. */
+  cacheDir?: string
+  /** Milliseconds an answer stays fresh. Default 300,000. */
+  ttl?: number
+  /** Sent as `Authorization: Bearer` to the API's own host and to no other. Never printed, never stored. */
+  token?: string
+}
+
+/** Options of one request. */
+export interface FetchOptions {
+  /** Default `'GET'`. Only GET and HEAD are cached. */
+  method?: string
+  /** Sent beside `User-Agent: aiwf`; part of the cache key. */
+  headers?: Record<string, string>
+  body?: string | NodeJS.ArrayBufferView
+  /** Milliseconds for the whole exchange. Without it, 10 s to connect and 30 s of silence are allowed. */
+  timeout?: number
+  /** Rejects with its reason. A cached request that others wait for as well goes on for them. */
+  signal?: AbortSignal
+}
+
+/** A status outside 2xx. The message is `HTTP <status>: <status text>`. */
+export interface HttpStatusError extends Error {
+  code: 'ERR_AIWF_HTTP_STATUS'
+  status: number
+  /** Without query and credentials. */
+  url: string
+  headers: Record<string, string>
+  body: string
+}
+
+/**
+ * A request without a usable answer. `ERR_INVALID_URL` and `ERR_AIWF_INVALID_REQUEST` are a `TypeError`.
+ */
+export interface NetworkError extends Error {
+  code:
+    | 'ERR_INVALID_URL'
+    | 'ERR_AIWF_INVALID_REQUEST'
+    | 'ERR_AIWF_DNS'
+    | 'ERR_AIWF_CONNECT'
+    | 'ERR_AIWF_TLS'
+    | 'ERR_AIWF_TIMEOUT'
+    | 'ERR_AIWF_RESET'
+    | 'ERR_AIWF_PROTOCOL'
+    | 'ERR_AIWF_REDIRECT'
+    | 'ERR_AIWF_TOO_LARGE'
+  /** Without query and credentials. */
+  url: string
+}
+
+/** What became of all files up to now. */
+export interface DownloadTally {
+  /** Files, links and submodules in the folder. */
+  total: number
+  /** Fetched, checked and written. */
+  downloaded: number
+  /** Already there with the right content. */
+  unchanged: number
+  /** Submodules. */
+  skipped: number
+  failed: number
+  /** Of the downloaded files. */
+  bytes: number
+}
+
+/** Told of every file once it is through. */
+export interface DownloadEvent {
+  /** Within the repository. */
+  path: string
+  status: 'downloaded' | 'unchanged' | 'skipped' | 'failed'
+  /** Downloaded. */
+  bytes: number
+  /** Of a failed file. */
+  error?: Error
+  tally: DownloadTally
+}
+
+/** A file that could not be fetched or written. */
+export interface DownloadFailure {
+  /** Within the repository. */
+  path: string
+  error: Error
+}
+
+/** What {@link OptimizedGitHubClient.downloadDirectory} did. */
+export interface DownloadSummary extends DownloadTally {
+  repository: string
+  ref: string
+  /** Absolute. */
+  destination: string
+  /** Requests the API answered; raw files are not among them. */
+  apiCalls: number
+  /** Answers of the API that the cache gave instead. */
+  cacheHits: { memory: number; disk: number }
+  /** Milliseconds. */
+  duration: number
+  failures: DownloadFailure[]
+  /** Submodules: they belong to other repositories. */
+  skippedPaths: string[]
+}
+
+/** Options of {@link OptimizedGitHubClient.downloadDirectory}. */
+export interface DownloadOptions {
+  /** Branch, tag or commit. Default `'HEAD'`, the default branch. */
+  ref?: string
+  /** Files in flight. Default 10. */
+  concurrency?: number
+  /** Called for every file. What it throws ends the download. */
+  onProgress?: (event: DownloadEvent) => void
+  /** Stops the download; files that are through stay, the others are untouched. */
+  signal?: AbortSignal
+}
+
+/** A client of GitHub's REST API behind a {@link GitHubAPICache} and a rate limit. */
+export class OptimizedGitHubClient {
+  /** @param baseUrl default `'https://api.github.com'` */
+  constructor(baseUrl?: string, cacheOptions?: GitHubClientOptions)
+  baseUrl: string
+  readonly cache: GitHubAPICache
+  /** 60 calls a minute by default. May be replaced by anything with `waitForNext()`. */
+  rateLimiter: { waitForNext(): Promise<unknown>; getStats?(): unknown }
+  /** Prepares the cache's folder. */
+  init(): Promise<void>
+  /**
+   * The parsed JSON at `url` (relative ones start from `baseUrl`), from the cache if it is fresh there; `null` for an
+   * empty body. The rate limiter is awaited only when the network is used.
+   * @throws {HttpStatusError} {@link NetworkError}; a `SyntaxError` with `code: 'ERR_AIWF_INVALID_JSON'`
+   */
+  cachedFetch(url: string, options?: FetchOptions): Promise<any>
+  /** `cachedFetch` of each URL, in order, at most `batchSize` (default 5) in flight; none stops the others. */
+  batchRequest(
+    urls: string[],
+    options?: FetchOptions & { batchSize?: number },
+  ): Promise<PromiseSettledResult<any>[]>
+  /** The contents API's listing of a folder. */
+  getDirectoryStructure(repoPath: string, dirPath?: string): Promise<any>
+  /** The contents API's description of a file, with its content in base64. */
+  getFileContent(repoPath: string, filePath: string): Promise<any>
+  /**
+   * Mirrors a folder of `owner/name` into `destination`: lists it through {@link cachedFetch} (one call where the API
+   * has git trees), fetches the raw files at once, and writes those whose git blob SHA is not yet on disk, each
+   * checked and atomically. A file that fails is in `failures`; the others still arrive.
+   * @throws before anything is written: `ERR_AIWF_NOT_FOUND`, `ERR_AIWF_UNSAFE_PATH` (an entry or link that leaves
+   *   the destination), a file-system error of the destination, or the error of the listing
+   */
+  downloadDirectory(
+    repoPath: string,
+    dirPath: string,
+    destination: string,
+    options?: DownloadOptions,
+  ): Promise<DownloadSummary>
+  getStats(): { cache: CacheStats; rateLimit: unknown }
+  /** Removes expired cache entries. */
+  cleanup(): Promise<CleanupResult>
+}

@@ -4,8 +4,10 @@
 //! variant knows the JavaScript class it becomes, its `code`, its message and its further properties;
 //! `bindings` only carries these across. Engines never build messages elsewhere.
 
+mod network;
 mod system;
 
+pub use network::{NetworkError, NetworkFailure, without_credentials};
 pub use system::SystemError;
 
 /// The result of an engine call.
@@ -17,6 +19,53 @@ pub enum Error {
     /// A system call failed. Shaped as Node's own: `errno`, `code`, `syscall`, `path`, `dest`.
     #[error(transparent)]
     System(#[from] SystemError),
+
+    /// A request got no usable answer.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+
+    /// A server answered with a status outside 2xx.
+    #[error("HTTP {status}: {status_text}")]
+    HttpStatus {
+        status: u16,
+        status_text: String,
+        /// Without credentials.
+        url: String,
+        headers: Vec<(String, String)>,
+        /// As text, whatever its type.
+        body: String,
+    },
+
+    /// `repository` is not of the form `owner/name`.
+    #[error("The repository must be named 'owner/name'. Received '{repository}'")]
+    InvalidRepository { repository: String },
+
+    /// GitHub has no such repository, ref or path, or the token may not see it.
+    #[error(
+        "GitHub has no '{path}' in '{repository}' at '{reference}', or its owner does not let you see it"
+    )]
+    RepositoryPathNotFound { repository: String, reference: String, path: String },
+
+    /// A folder with more entries than GitHub lists.
+    #[error(
+        "GitHub lists only a part of '{path}' in '{repository}': mirror its subfolders one by one"
+    )]
+    ListingTruncated { repository: String, path: String },
+
+    /// A listing that is not of the documented form.
+    #[error("GitHub's listing of '{repository}' cannot be read: {reason}")]
+    InvalidListing { repository: String, reason: String },
+
+    /// A path of the repository that must not be written.
+    #[error("'{path}' would be written outside its destination or is not safe to write: {reason}")]
+    UnsafePath { path: String, reason: &'static str },
+
+    /// What was downloaded is not what the listing promised.
+    #[error(
+        "'{path}' is not the version that was listed (git blob {expected}, received {received}): \
+         the branch may have moved meanwhile; run again, or pass a commit as ref"
+    )]
+    BlobMismatch { path: String, expected: String, received: String },
 
     /// The native code panicked: a defect of this package, contained.
     #[error("The native code panicked: {0}. This is a defect; please report it.")]
@@ -40,18 +89,32 @@ pub enum Class {
 pub enum Detail {
     Text(String),
     Number(f64),
+    /// An object of strings, such as response headers.
+    Map(Vec<(String, String)>),
 }
 
 impl Error {
     /// The constructor of the JavaScript error.
     pub fn class(&self) -> Class {
-        Class::Error
+        match self {
+            Self::InvalidRepository { .. } => Class::TypeError,
+            Self::Network(error) => error.class(),
+            _ => Class::Error,
+        }
     }
 
     /// The stable identifier a caller branches on.
-    pub fn code(&self) -> &str {
+    pub fn code(&self) -> &'static str {
         match self {
             Self::System(error) => error.code(),
+            Self::Network(error) => error.code(),
+            Self::HttpStatus { .. } => "ERR_AIWF_HTTP_STATUS",
+            Self::InvalidRepository { .. } => "ERR_INVALID_ARG_VALUE",
+            Self::RepositoryPathNotFound { .. } => "ERR_AIWF_NOT_FOUND",
+            Self::ListingTruncated { .. } => "ERR_AIWF_LISTING_TRUNCATED",
+            Self::InvalidListing { .. } => "ERR_AIWF_INVALID_LISTING",
+            Self::UnsafePath { .. } => "ERR_AIWF_UNSAFE_PATH",
+            Self::BlobMismatch { .. } => "ERR_AIWF_BLOB_MISMATCH",
             Self::Panic(_) => "ERR_AIWF_PANIC",
             Self::Aborted => "ABORT_ERR",
         }
@@ -59,9 +122,25 @@ impl Error {
 
     /// The enumerable properties of the JavaScript error, in the order it lists them.
     pub fn details(&self) -> Vec<(&'static str, Detail)> {
+        let text = |text: &str| Detail::Text(text.to_owned());
+        let mut details = match self {
+            // Node lists `errno` before `code`.
+            Self::System(error) => return error.details(),
+            _ => vec![("code", text(self.code()))],
+        };
         match self {
-            Self::System(error) => error.details(),
-            _ => vec![("code", Detail::Text(self.code().to_owned()))],
+            Self::Network(error) => details.push(("url", text(error.url()))),
+            Self::HttpStatus { status, status_text: _, url, headers, body } => details.extend([
+                ("status", Detail::Number((*status).into())),
+                ("url", text(url)),
+                ("headers", Detail::Map(headers.clone())),
+                ("body", text(body)),
+            ]),
+            Self::UnsafePath { path, .. } | Self::BlobMismatch { path, .. } => {
+                details.push(("path", text(path)));
+            }
+            _ => {}
         }
+        details
     }
 }

@@ -8,5 +8,7 @@
 #[cfg_attr(test, allow(dead_code, reason = "a test binary registers no exports"))]
 mod bindings;
 pub mod error;
+pub mod files;
 pub mod github;
+pub mod mirror;
 pub mod runtime;

@@ -22,6 +22,13 @@ pub(super) fn describe<'env>(env: &'env Env, error: &Error) -> Result<Object<'en
         match detail {
             Detail::Text(text) => details.set(name, text)?,
             Detail::Number(number) => details.set(name, number)?,
+            Detail::Map(entries) => {
+                let mut map = Object::new(env)?;
+                for (key, value) in entries {
+                    map.set(key, value)?;
+                }
+                details.set(name, map)?;
+            }
         };
     }
     let mut description = Object::new(env)?;

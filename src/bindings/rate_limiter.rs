@@ -1,11 +1,12 @@
 //! `RateLimiter`: the window of `github::rate_limit`, driven by the shared runtime's timer.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use napi_derive::napi;
+use parking_lot::Mutex;
 
 use super::settle::{Reporter, Settler, Ticket};
 use crate::{github::rate_limit::RateLimit, runtime};
@@ -41,7 +42,7 @@ impl NativeRateLimiter {
 
     #[napi(catch_unwind)]
     pub fn configure(&self, max_requests: u32, time_window: f64) {
-        lock(&self.state).limit.configure(max_requests as usize, millis(time_window));
+        self.state.lock().limit.configure(max_requests as usize, millis(time_window));
         tick(&self.state, &self.reporter);
     }
 
@@ -49,7 +50,7 @@ impl NativeRateLimiter {
     #[napi(catch_unwind)]
     pub fn wait_for_next(&self, ticket: Ticket) -> bool {
         let now = Instant::now();
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         state.limit.enqueue(ticket, now);
         let released = state.limit.release(now);
         drop(state);
@@ -64,12 +65,12 @@ impl NativeRateLimiter {
     /// Takes `ticket` out of the queue; its promise is then the caller's to settle.
     #[napi(catch_unwind)]
     pub fn withdraw(&self, ticket: Ticket) {
-        lock(&self.state).limit.withdraw(|waiting| *waiting == ticket);
+        self.state.lock().limit.withdraw(|waiting| *waiting == ticket);
     }
 
     #[napi(catch_unwind)]
     pub fn stats(&self) -> RateLimiterStats {
-        let stats = lock(&self.state).limit.stats(Instant::now());
+        let stats = self.state.lock().limit.stats(Instant::now());
         RateLimiterStats {
             total_requests: stats.total as f64,
             throttled_requests: stats.throttled as f64,
@@ -80,7 +81,7 @@ impl NativeRateLimiter {
 
 /// Starts the one task that sleeps from release to release while anybody waits.
 fn tick(state: &Arc<Mutex<State>>, reporter: &Reporter) {
-    if std::mem::replace(&mut lock(state).ticking, true) {
+    if std::mem::replace(&mut state.lock().ticking, true) {
         return;
     }
     let (state, reporter) = (Arc::clone(state), reporter.clone());
@@ -93,7 +94,7 @@ fn tick(state: &Arc<Mutex<State>>, reporter: &Reporter) {
 
 /// Lets through whose turn has come; returns how long to the next, or `None` when nobody waits.
 fn release(state: &Mutex<State>, reporter: &Reporter) -> Option<Duration> {
-    let mut state = lock(state);
+    let mut state = state.lock();
     let now = Instant::now();
     let released = state.limit.release(now);
     let next = state.limit.next_release(now);
@@ -109,8 +110,4 @@ fn turn(ticket: Ticket) -> (Ticket, crate::error::Result<()>) {
 
 fn millis(value: f64) -> Duration {
     Duration::try_from_secs_f64(value / 1_000.0).unwrap_or(Duration::MAX)
-}
-
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }

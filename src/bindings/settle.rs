@@ -9,16 +9,17 @@ use std::{
     collections::{HashMap, VecDeque},
     future::Future,
     panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
 use futures_util::FutureExt;
 use napi::{
     Env, Status,
-    bindgen_prelude::{Array, Function, ToNapiValue},
+    bindgen_prelude::{Array, Function, Object, ToNapiValue},
     threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode},
 };
 use napi_derive::napi;
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::{errors, raw};
@@ -32,7 +33,7 @@ pub(super) type Ticket = u32;
 
 type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
 /// Puts a result into a JavaScript array at an index, on the JavaScript thread.
-type Convert = Box<dyn FnOnce(&mut Array, u32) -> napi::Result<()> + Send>;
+type Convert = Box<dyn FnOnce(&Env, &mut Array, u32) -> napi::Result<()> + Send>;
 
 /// How many promises one turn of the event loop settles before others get theirs.
 const SLICE: usize = 64;
@@ -60,7 +61,7 @@ impl Message {
 }
 
 fn convert<T: ToNapiValue + Send + 'static>(value: T) -> Convert {
-    Box::new(move |array, at| array.set(at, value))
+    Box::new(move |_, array, at| array.set(at, value))
 }
 
 struct Shared {
@@ -92,13 +93,18 @@ impl Reporter {
         );
     }
 
-    /// Tells the owner of `ticket` how far the work is; its promise stays open.
-    pub(super) fn notify<T: ToNapiValue + Send + 'static>(&self, ticket: Ticket, event: T) {
-        self.post([(ticket, Message::Event(convert(event)))]);
+    /// Tells the owner of `ticket` how far the work is; its promise stays open. `event` is built on the
+    /// JavaScript thread.
+    pub(super) fn notify<F>(&self, ticket: Ticket, event: F)
+    where
+        F: for<'env> FnOnce(&'env Env) -> napi::Result<Object<'env>> + Send + 'static,
+    {
+        let convert = |env: &Env, array: &mut Array, at| array.set(at, event(env)?);
+        self.post([(ticket, Message::Event(Box::new(convert)))]);
     }
 
     fn post(&self, messages: impl IntoIterator<Item = (Ticket, Message)>) {
-        let mut ready = lock(&self.0.ready);
+        let mut ready = self.0.ready.lock();
         let idle = ready.is_empty();
         ready.extend(messages);
         let any = !ready.is_empty();
@@ -117,12 +123,12 @@ impl Reporter {
         F: Future<Output = Result<T>> + Send + 'static,
     {
         let cancel = CancellationToken::new();
-        lock(&self.0.running).insert(ticket, cancel.clone());
+        self.0.running.lock().insert(ticket, cancel.clone());
         let work = AssertUnwindSafe(work(cancel)).catch_unwind();
         let reporter = self.clone();
         runtime::spawn(async move {
             let outcome = work.await.unwrap_or_else(|panic| Err(panicked(&*panic)));
-            lock(&reporter.0.running).remove(&ticket);
+            reporter.0.running.lock().remove(&ticket);
             reporter.report(ticket, outcome);
         });
     }
@@ -164,7 +170,7 @@ impl Settler {
     #[napi(catch_unwind, ts_return_type = "any[]")]
     pub fn drain<'env>(&self, env: &'env Env) -> napi::Result<Array<'env>> {
         let slice: Vec<_> = {
-            let mut ready = lock(&self.reporter.0.ready);
+            let mut ready = self.reporter.0.ready.lock();
             let count = ready.len().min(SLICE);
             ready.drain(..count).collect()
         };
@@ -174,7 +180,7 @@ impl Settler {
             match message {
                 Message::Resolve(convert) => {
                     messages.set(at + 1, RESOLVE)?;
-                    convert(&mut messages, at + 2)?;
+                    convert(env, &mut messages, at + 2)?;
                 }
                 Message::Reject(error) => {
                     messages.set(at + 1, REJECT)?;
@@ -182,7 +188,7 @@ impl Settler {
                 }
                 Message::Event(convert) => {
                     messages.set(at + 1, EVENT)?;
-                    convert(&mut messages, at + 2)?;
+                    convert(env, &mut messages, at + 2)?;
                 }
             }
         }
@@ -204,7 +210,7 @@ impl Settler {
     /// Tells the work behind `ticket`, if it is still running, that nobody wants its result.
     #[napi(catch_unwind)]
     pub fn cancel(&self, ticket: Ticket) {
-        if let Some(cancel) = lock(&self.reporter.0.running).get(&ticket) {
+        if let Some(cancel) = self.reporter.0.running.lock().get(&ticket) {
             cancel.cancel();
         }
     }
@@ -212,11 +218,6 @@ impl Settler {
     pub(super) fn reporter(&self) -> Reporter {
         self.reporter.clone()
     }
-}
-
-/// These mutexes guard plain queues that no panic can leave half-changed.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {

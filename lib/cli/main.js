@@ -1,0 +1,43 @@
+// @ts-check
+'use strict'
+
+const { install } = require('./install.js')
+
+const HELP = `Usage: aiwf-native <command>
+
+Commands:
+  install <owner/repo> [path] [dest]   mirror a folder of a GitHub repository to disk
+
+Options:
+  -h, --help      show this help, or that of a command
+  -v, --version   show the version
+`
+
+/** @type {Record<string, (args: string[]) => Promise<number>>} */
+const commands = { install }
+
+/**
+ * Runs one command line.
+ *
+ * @param {string[]} args without node and the script
+ * @returns {Promise<number>} the exit code: 0 done, 1 failed, 2 called wrongly
+ */
+async function main(args) {
+  const [name, ...rest] = args
+  if (name === '--version' || name === '-v') {
+    console.log(require('../../package.json').version)
+    return 0
+  }
+  if (name === '--help' || name === '-h') {
+    console.log(HELP)
+    return 0
+  }
+  const command = Object.hasOwn(commands, name ?? '') ? commands[name] : undefined
+  if (!command) {
+    console.error(name ? `aiwf-native: there is no command '${name}'\n` : '', HELP)
+    return 2
+  }
+  return command(rest)
+}
+
+module.exports = { main }

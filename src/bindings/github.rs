@@ -1,0 +1,196 @@
+//! The GitHub client's native half: requests, listings, and the mirror.
+
+use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
+
+use napi::{
+    Env,
+    bindgen_prelude::{Buffer, Object},
+};
+use napi_derive::napi;
+use parking_lot::Mutex;
+
+use super::{
+    errors,
+    settle::{Reporter, Settler, Ticket},
+};
+use crate::{
+    error::Error,
+    github::{
+        directory::{Entry, Listing, Progress},
+        transport::{self, Request},
+        url,
+    },
+    mirror::{self, Outcome, Source, Tally},
+};
+
+/// A request as JavaScript states it.
+#[napi(object)]
+pub struct NativeRequest {
+    pub method: String,
+    /// Absolute.
+    pub url: String,
+    /// In sending order.
+    pub headers: HashMap<String, String>,
+    pub body: Option<Buffer>,
+    /// Milliseconds for the whole exchange.
+    pub timeout: Option<f64>,
+}
+
+/// Settles `ticket` with the body as text; a status outside 2xx rejects it.
+#[napi(catch_unwind)]
+pub fn fetch_text(settler: &Settler, ticket: Ticket, request: NativeRequest) {
+    let request = Request {
+        method: request.method,
+        url: request.url,
+        headers: request.headers.into_iter().collect(),
+        body: request.body.map(Into::into),
+        timeout: request.timeout.map(|millis| Duration::from_secs_f64(millis / 1_000.0)),
+    };
+    settler.reporter().spawn(ticket, |cancel| async move {
+        let response = tokio::select! {
+            () = cancel.cancelled() => return Err(Error::Aborted),
+            response = transport::send(request) => response?.success()?,
+        };
+        Ok(String::from_utf8_lossy(&response.body).into_owned())
+    });
+}
+
+/// What a listing needs next.
+#[napi(object)]
+pub struct NativeListingStep {
+    /// The URLs to ask; none when all is known.
+    pub requests: Vec<String>,
+    /// The index of an answer whose failure ends the listing.
+    pub failed: Option<u32>,
+}
+
+/// A folder of a repository: first listed (`github::directory`), then mirrored.
+#[napi]
+pub struct NativeDirectory {
+    address: Address,
+    listing: Arc<Mutex<Option<Listing>>>,
+    reporter: Reporter,
+}
+
+/// Which folder.
+#[napi(object)]
+#[derive(Clone)]
+pub struct Address {
+    pub base_url: String,
+    /// `owner/name`
+    pub repository: String,
+    pub folder: String,
+    pub reference: String,
+}
+
+/// How to mirror.
+#[napi(object)]
+pub struct NativeMirrorOptions {
+    /// Sent with every request.
+    pub headers: HashMap<String, String>,
+    pub destination: String,
+    pub concurrency: u32,
+}
+
+/// What became of all files so far; see `mirror::Tally`.
+#[napi(object)]
+pub struct NativeTally {
+    pub total: u32,
+    pub downloaded: u32,
+    pub unchanged: u32,
+    pub skipped: u32,
+    pub failed: u32,
+    pub bytes: f64,
+}
+
+impl From<Tally> for NativeTally {
+    fn from(tally: Tally) -> Self {
+        Self {
+            total: tally.total as u32,
+            downloaded: tally.downloaded as u32,
+            unchanged: tally.unchanged as u32,
+            skipped: tally.skipped as u32,
+            failed: tally.failed as u32,
+            bytes: tally.bytes as f64,
+        }
+    }
+}
+
+#[napi]
+impl NativeDirectory {
+    #[napi(constructor, catch_unwind)]
+    pub fn new(settler: &Settler, address: Address) -> Self {
+        Self { address, listing: Arc::default(), reporter: settler.reporter() }
+    }
+
+    /// Settles `ticket` with the first step.
+    #[napi(catch_unwind)]
+    pub fn start(&self, ticket: Ticket) {
+        let Address { base_url, repository, folder, reference } = &self.address;
+        let step = Listing::new(base_url, repository, folder, reference).map(|listing| {
+            let requests = listing.requests();
+            *self.listing.lock() = Some(listing);
+            NativeListingStep { requests, failed: None }
+        });
+        self.reporter.report(ticket, step);
+    }
+
+    /// Settles `ticket` with the next step. The answers are JSON, each `{ value }` or `{ failed: status }`.
+    #[napi(catch_unwind)]
+    pub fn accept(&self, ticket: Ticket, answers: String) {
+        let listing = Arc::clone(&self.listing);
+        self.reporter.spawn_blocking(ticket, move || {
+            let mut listing = listing.lock();
+            let listing = listing.as_mut().ok_or(Error::Aborted)?;
+            let failed = match listing.accept(&answers)? {
+                Progress::Continue => None,
+                Progress::Failed(index) => Some(index as u32),
+            };
+            Ok(NativeListingStep { requests: listing.requests(), failed })
+        });
+    }
+
+    /// Mirrors what was listed. Sends an event for each file and settles `ticket` with the tally.
+    #[napi(catch_unwind)]
+    pub fn mirror(&self, ticket: Ticket, options: NativeMirrorOptions) {
+        let source = Source {
+            raw_base: url::raw_base(&self.address.base_url),
+            repository: self.address.repository.clone(),
+            reference: self.address.reference.clone(),
+            headers: options.headers.into_iter().collect(),
+        };
+        let listing = self.listing.lock().take();
+        let destination = PathBuf::from(options.destination);
+        let events = self.reporter.clone();
+        self.reporter.spawn(ticket, move |cancel| async move {
+            let entries = listing.ok_or(Error::Aborted)?.into_entries()?;
+            let concurrency = options.concurrency as usize;
+            let report = |entry: &Entry, outcome, tally: Tally| {
+                let path = entry.path.clone();
+                events.notify(ticket, move |env| event(env, path, outcome, tally));
+            };
+            let mirrored =
+                mirror::mirror(entries, source, destination, concurrency, cancel, report);
+            mirrored.await.map(NativeTally::from)
+        });
+    }
+}
+
+/// `{ path, status, bytes, tally, error? }`
+fn event(env: &Env, path: String, outcome: Outcome, tally: Tally) -> napi::Result<Object<'_>> {
+    let mut event = Object::new(env)?;
+    event.set("path", path)?;
+    let (status, bytes) = match &outcome {
+        Outcome::Downloaded { bytes } => ("downloaded", *bytes),
+        Outcome::Unchanged => ("unchanged", 0),
+        Outcome::Skipped => ("skipped", 0),
+        Outcome::Failed(_) => ("failed", 0),
+    };
+    event.set("status", status)?;
+    event.set("bytes", bytes as f64)?;
+    event.set("tally", NativeTally::from(tally))?;
+    if let Outcome::Failed(error) = &outcome {
+        event.set("error", errors::describe(env, error)?)?;
+    }
+    Ok(event)
+}
