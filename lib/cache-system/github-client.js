@@ -156,7 +156,8 @@ class OptimizedGitHubClient {
       signal?.throwIfAborted()
       const told = JSON.stringify(answers.map(answer))
       step = await traced(promised((ticket) => folder.accept(ticket, told)))
-      if (step.failed != null) throw /** @type {PromiseRejectedResult} */ (answers[step.failed]).reason
+      if (step.failed != null)
+        throw /** @type {PromiseRejectedResult} */ (answers[step.failed]).reason
     }
   }
 

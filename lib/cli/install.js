@@ -100,7 +100,10 @@ async function install(args) {
  * @param {(event: import('../cache-system.js').DownloadEvent) => void} [job.onProgress]
  */
 async function measuredInstall(job) {
-  const client = new OptimizedGitHubClient(job.baseUrl, { cacheDir: job.cacheDir, token: job.token })
+  const client = new OptimizedGitHubClient(job.baseUrl, {
+    cacheDir: job.cacheDir,
+    token: job.token,
+  })
   const profiler = new MemoryProfiler({ samplingInterval: 20, silent: true, alertCallback() {} })
   profiler.startProfiling()
   try {

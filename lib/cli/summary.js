@@ -12,9 +12,17 @@ function summaryLines(summary) {
   return [
     ['Repository', `${summary.repository} at ${summary.ref}`],
     ['Destination', summary.destination],
-    ['Files', `${summary.total} (${downloaded} downloaded, ${unchanged} unchanged, ${failed} failed)`],
+    [
+      'Files',
+      `${summary.total} (${downloaded} downloaded, ${unchanged} unchanged, ${failed} failed)`,
+    ],
     ...(skipped > 0
-      ? [/** @type {[string, string]} */ (['Skipped', `${summary.skippedPaths.join(', ')} (submodules)`])]
+      ? [
+          /** @type {[string, string]} */ ([
+            'Skipped',
+            `${summary.skippedPaths.join(', ')} (submodules)`,
+          ]),
+        ]
       : []),
     ['Bytes', bytes(summary.bytes)],
     ['API calls', String(summary.apiCalls)],

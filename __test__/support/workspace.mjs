@@ -1,0 +1,15 @@
+// @ts-check
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/**
+ * A folder of the test's own, removed when it ends.
+ *
+ * @param {{ after(clean: () => Promise<void>): void }} test
+ */
+export async function workspace(test) {
+  const folder = await mkdtemp(join(tmpdir(), 'aiwf-test-'))
+  test.after(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}
