@@ -14,6 +14,7 @@ import { gitTree, memoryTree, startGitHubServer } from './support/github-server.
 
 /** @typedef {import('node:test').TestContext} TestContext */
 /** @typedef {import('./support/github-server.mjs').ServerOptions} ServerOptions */
+/** @typedef {import('./support/github-server.mjs').TreeSource} TreeSource */
 
 const SUBMODULE = '0123456789abcdef0123456789abcdef01234567'
 const BINARY = Buffer.from([0, 1, 2, 255, 254])
@@ -29,7 +30,7 @@ const FILES = {
   'latest.md': { link: 'docs/guide.md' },
   'docs/up.md': { link: '../README.md' },
   dangling: { link: 'nowhere' },
-  'vendor/library': { submodule: SUBMODULE }
+  'vendor/library': { submodule: SUBMODULE },
 }
 
 /**
@@ -39,7 +40,7 @@ const FILES = {
 async function start(t, options = {}) {
   const server = await startGitHubServer({
     repositories: { 'acme/site': memoryTree(FILES) },
-    ...options
+    ...options,
   })
   t.after(() => server.close())
   return { server, repo: `${server.url}/repos/acme/site`, raw: `${server.rawUrl}/acme/site/main` }
@@ -80,7 +81,7 @@ async function bareGet(url) {
     status: response.statusCode,
     announced: Number(response.headers['content-length']),
     body: Buffer.concat(chunks),
-    isComplete: response.complete
+    isComplete: response.complete,
   }
 }
 
@@ -113,9 +114,15 @@ function signal() {
  */
 async function makeRepository(t) {
   const folder = await mkdtemp(join(tmpdir(), 'github-server-'))
-  t.after(() => rm(folder, { recursive: true, force: true }))
+  /** @type {TreeSource[]} */
+  const opened = []
+  t.after(async () => {
+    // A running git would hold on to its folder.
+    await Promise.all(opened.map((tree) => tree.close()))
+    await rm(folder, { recursive: true, force: true })
+  })
   const env = Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !name.startsWith('GIT_'))
+    Object.entries(process.env).filter(([name]) => !name.startsWith('GIT_')),
   )
   /**
    * @param {string[]} args
@@ -124,7 +131,9 @@ async function makeRepository(t) {
   const git = (args, input) => {
     const options = ['user.name=Test', 'user.email=test@example.invalid', 'commit.gpgsign=false']
     const flags = [...options, 'core.autocrlf=false'].flatMap((option) => ['-c', option])
-    return execFileSync('git', [...flags, '-C', folder, ...args], { env, input }).toString().trim()
+    return execFileSync('git', [...flags, '-C', folder, ...args], { env, input })
+      .toString()
+      .trim()
   }
   git(['init', '--quiet'])
   for (const [path, file] of Object.entries(FILES)) {
@@ -142,14 +151,19 @@ async function makeRepository(t) {
     }
   }
   git(['commit', '--quiet', '--message', 'First'])
-  return { folder, git }
+  /** @param {string} [revision] */
+  const open = async (revision) => {
+    const tree = await gitTree(folder, revision)
+    opened.push(tree)
+    return tree
+  }
+  return { folder, git, open }
 }
 
 describe('trees', () => {
   test('a memory tree is what git makes of the same files', async (t) => {
-    const { folder, git } = await makeRepository(t)
-    const real = await gitTree(folder)
-    t.after(() => real.close())
+    const { git, open } = await makeRepository(t)
+    const real = await open()
     const memory = memoryTree(FILES)
     assert.equal(real.commit, git(['rev-parse', 'HEAD']))
     assert.equal(memory.tree, real.tree)
@@ -169,14 +183,13 @@ describe('trees', () => {
   })
 
   test('a git tree answers many reads at once, and again after close', async (t) => {
-    const { folder, git } = await makeRepository(t)
+    const { folder, git, open } = await makeRepository(t)
     const large = Buffer.alloc(3_000_000, 'large\n')
     await writeFile(join(folder, 'large.txt'), large)
     git(['add', 'large.txt'])
     git(['commit', '--quiet', '--message', 'Second'])
 
-    const tree = await gitTree(folder)
-    t.after(() => tree.close())
+    const tree = await open()
     const readme = blobSha(Buffer.from('# Project\n'))
     const reads = [readme, blobSha(large), SUBMODULE, readme].map((sha) => tree.read(sha))
     const [first, second, missing, last] = await Promise.allSettled(reads)
@@ -190,15 +203,15 @@ describe('trees', () => {
     await tree.close()
     assert.equal((await pending).toString(), '# Project\n')
     assert.equal((await tree.read(readme)).toString(), '# Project\n')
-    assert.equal((await gitTree(folder, 'HEAD~1')).entries.length, tree.entries.length - 1)
-    await assert.rejects(gitTree(folder, 'no-such-branch'))
+    assert.equal((await open('HEAD~1')).entries.length, tree.entries.length - 1)
+    await assert.rejects(open('no-such-branch'))
   })
 
   test('a git tree is not led to another repository by the environment of a hook', async (t) => {
-    const { folder, git } = await makeRepository(t)
+    const { folder, git, open } = await makeRepository(t)
     process.env.GIT_DIR = join(folder, 'elsewhere')
     t.after(() => delete process.env.GIT_DIR)
-    assert.equal((await gitTree(folder)).commit, git(['rev-parse', 'HEAD']))
+    assert.equal((await open()).commit, git(['rev-parse', 'HEAD']))
   })
 
   test('a closed server leaves nothing that keeps the process alive', async (t) => {
@@ -245,7 +258,7 @@ describe('endpoints', () => {
       'x-ratelimit-used': '1',
       'x-ratelimit-resource': 'core',
       'x-github-request-id': '7E57:00000001',
-      'x-github-media-type': 'github.v3; format=json'
+      'x-github-media-type': 'github.v3; format=json',
     }
     for (const [name, value] of Object.entries(expected)) assert.equal(headers.get(name), value)
     assert.match(headers.get('etag') ?? '', /^W\/"[0-9a-f]{64}"$/)
@@ -264,8 +277,8 @@ describe('endpoints', () => {
         ['latest.md', 'symlink'],
         ['logo.bin', 'file'],
         ['run.sh', 'file'],
-        ['vendor', 'dir']
-      ]
+        ['vendor', 'dir'],
+      ],
     )
     assert.deepEqual(await getJson(`${repo}/contents/`), root)
 
@@ -284,7 +297,7 @@ describe('endpoints', () => {
       git_url: `${repo}/git/blobs/${sha}`,
       download_url: `${server.rawUrl}/acme/site/HEAD/docs/guide.md`,
       type: 'file',
-      _links: { self, git: `${repo}/git/blobs/${sha}`, html }
+      _links: { self, git: `${repo}/git/blobs/${sha}`, html },
     })
     const [submodule] = await getJson(`${repo}/contents/vendor`)
     assert.equal(submodule.type, 'submodule')
@@ -305,7 +318,7 @@ describe('endpoints', () => {
     const wide = await getJson(`${repo}/contents/wide.txt`)
     assert.deepEqual(
       wide.content.split('\n').map((/** @type {string} */ line) => line.length),
-      [60, 60, 16, 0]
+      [60, 60, 16, 0],
     )
     for (const type of ['application/vnd.github.raw', 'application/vnd.github.raw+json']) {
       const accept = `${type}, application/json;q=0.5`
@@ -315,7 +328,7 @@ describe('endpoints', () => {
     }
     assert.equal(
       decode((await getJson(`${repo}/contents/docs/deep/notes%20%231%20100%25.md`)).content),
-      'Notes\n'
+      'Notes\n',
     )
   })
 
@@ -357,8 +370,8 @@ describe('endpoints', () => {
       tree.entries.map(({ size, ...rest }) => ({
         ...rest,
         ...(rest.type === 'blob' && { size }),
-        ...(rest.type !== 'commit' && { url: `${repo}/git/${rest.type}s/${rest.sha}` })
-      }))
+        ...(rest.type !== 'commit' && { url: `${repo}/git/${rest.type}s/${rest.sha}` }),
+      })),
     )
     const names = ['release%2F1.x', 'release/1.x', 'refs%2Fheads%2Frelease%2F1.x', tree.commit]
     for (const name of names) {
@@ -378,8 +391,8 @@ describe('endpoints', () => {
         ['deep', '040000', 'tree'],
         ['guide.md', '100644', 'blob'],
         ['up.md', '120000', 'blob'],
-        ['文件.md', '100644', 'blob']
-      ]
+        ['文件.md', '100644', 'blob'],
+      ],
     )
     const inDocs = await getJson(`${level.tree[3].url}?recursive=1`)
     assert.equal(inDocs.tree[1].path, 'deep/notes #1 100%.md')
@@ -402,7 +415,7 @@ describe('endpoints', () => {
     assert.deepEqual(Buffer.from(blob.content, 'base64'), BINARY)
     assert.deepEqual(
       await getBytes(`${repo}/git/blobs/${sha}`, 'application/vnd.github.raw+json'),
-      BINARY
+      BINARY,
     )
     assert.equal((await fetch(`${repo}/git/blobs/${SUBMODULE}`)).status, 404)
     assert.equal((await fetch(`${repo}/git/blobs/main`)).status, 422)
@@ -413,7 +426,7 @@ describe('endpoints', () => {
     const first = await fetch(`${repo}/commits`)
     assert.deepEqual(links(first), {
       next: `${repo}/commits?page=2`,
-      last: `${repo}/commits?page=3`
+      last: `${repo}/commits?page=3`,
     })
     const shas = new Set()
     let url = `${repo}/commits?per_page=20`
@@ -442,7 +455,7 @@ describe('endpoints', () => {
     assert.equal(issues.headers.get('link'), null)
     assert.deepEqual(
       (await issues.json()).map((/** @type {any} */ issue) => issue.number),
-      [2, 1]
+      [2, 1],
     )
   })
 
@@ -515,7 +528,7 @@ describe('endpoints', () => {
       'ünï/コード.txt': 'unicode',
       '.git/config': 'git',
       place: { link: '/tmp' },
-      'place/file': 'behind the link'
+      'place/file': 'behind the link',
     }
     const tree = memoryTree(files)
     const { repo, raw } = await start(t, { repositories: { 'acme/site': tree } })
@@ -523,7 +536,7 @@ describe('endpoints', () => {
     const leaves = listing.tree.filter((/** @type {any} */ entry) => entry.type === 'blob')
     assert.deepEqual(
       leaves.map((/** @type {any} */ entry) => entry.path).sort(),
-      Object.keys(files).sort()
+      Object.keys(files).sort(),
     )
     for (const { path, url, mode } of leaves) {
       const file = /** @type {Record<string, string | { link: string }>} */ (files)[path]
@@ -663,7 +676,7 @@ describe('faults', () => {
     assert.deepEqual(await failed.json(), {
       message: 'Bad Gateway',
       documentation_url: 'https://docs.github.com/rest',
-      status: '502'
+      status: '502',
     })
 
     server.inject({ body: { tree: 'none' } })
@@ -718,7 +731,7 @@ describe('faults', () => {
       const broken = await bareGet(`${raw}/README.md`)
       assert.deepEqual(
         [broken.status, broken.announced, broken.body.toString(), broken.isComplete],
-        [200, 10, '# Project\n'.slice(0, truncateAt), false]
+        [200, 10, '# Project\n'.slice(0, truncateAt), false],
       )
     }
     server.inject({ truncateAt: 4 })
@@ -772,7 +785,7 @@ describe('faults', () => {
     server.inject({
       match() {
         throw new Error('bad match')
-      }
+      },
     })
     const response = await fetch(repo)
     assert.equal(response.status, 500)
@@ -802,7 +815,7 @@ describe('counts and life', () => {
       rateLimited: 0,
       injected: 0,
       byStatus: { 200: 5, 404: 1 },
-      maxConcurrent: 1
+      maxConcurrent: 1,
     })
     const { method, path, status, headers } = server.requests[3]
     assert.deepEqual([method, path, status], ['GET', `/repos/acme/site/git/blobs/${sha}`, 200])

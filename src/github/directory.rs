@@ -196,9 +196,13 @@ impl Listing {
             self.asking.push(Question::Folder { path: folder, sha });
             return Ok(());
         }
-        for Item { kind, path, sha, size } in items {
+        for Item { kind, path, sha, size, download_url } in items {
             match kind {
                 ItemKind::Dir => self.asking.push(Question::Contents { path, sha: Some(sha) }),
+                // A submodule in a listing calls itself a file, but has nothing to download.
+                ItemKind::File if download_url.is_none() => {
+                    self.add(path, sha, None, Kind::Submodule);
+                }
                 ItemKind::File => self.add(path, sha, Some(size), Kind::File),
                 ItemKind::Symlink => self.add(path, sha, None, Kind::Symlink),
                 ItemKind::Submodule => self.add(path, sha, None, Kind::Submodule),
@@ -286,6 +290,7 @@ struct Item {
     sha: String,
     #[serde(default)]
     size: u64,
+    download_url: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -358,15 +363,19 @@ mod tests {
             listing.accept(&answer.to_string()).unwrap();
             assert_eq!(listing.requests(), [format!("{API}/contents/d?ref=main")]);
             let items = json!([
-                { "type": "file", "path": "d/a b", "sha": "s", "size": 1 },
+                { "type": "file", "path": "d/a b", "sha": "s", "size": 1, "download_url": "u" },
+                { "type": "file", "path": "d/module", "sha": "s", "size": 0, "download_url": null },
                 { "type": "dir", "path": "d/e#", "sha": "t" },
             ]);
             listing.accept(&value(items)).unwrap();
             assert_eq!(listing.requests(), [format!("{API}/contents/d/e%23?ref=main")]);
-            let items = json!([{ "type": "file", "path": "d/e#/f", "sha": "s", "size": 2 }]);
+            let items = json!([{ "type": "file", "path": "d/e#/f", "sha": "s", "size": 2, "download_url": "u" }]);
             listing.accept(&value(items)).unwrap();
             assert!(listing.requests().is_empty());
-            assert_eq!(relative(listing), ["a b", "e#/f"]);
+            let entries = listing.into_entries().unwrap();
+            let found: Vec<_> = entries.iter().map(|e| (e.relative.as_str(), e.kind)).collect();
+            let expected = [("a b", Kind::File), ("e#/f", Kind::File), ("module", Kind::Submodule)];
+            assert_eq!(found, expected);
         }
     }
 
