@@ -6,6 +6,8 @@
 
 mod system;
 
+use std::{any::Any, path::PathBuf};
+
 pub use system::SystemError;
 
 /// The result of an engine call.
@@ -17,6 +19,18 @@ pub enum Error {
     /// A system call failed. Shaped as Node's own: `errno`, `code`, `syscall`, `path`, `dest`.
     #[error(transparent)]
     System(#[from] SystemError),
+
+    /// A FIFO, a socket or the like, where waiting for data could last for ever.
+    #[error("Not a regular file: '{}'", .0.display())]
+    NotRegularFile(PathBuf),
+
+    /// A file too large to be read into memory at once.
+    #[error("File size ({size}) is greater than 2 GiB")]
+    FileTooLarge { size: u64 },
+
+    /// A file operation was dropped before it started.
+    #[error("Queue cleared")]
+    QueueCleared,
 
     /// The native code panicked: a defect of this package, contained.
     #[error("The native code panicked: {0}. This is a defect; please report it.")]
@@ -43,15 +57,27 @@ pub enum Detail {
 }
 
 impl Error {
+    /// The failure behind what [`std::panic::catch_unwind`] caught.
+    pub fn panicked(panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        Self::Panic(text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default())
+    }
+
     /// The constructor of the JavaScript error.
     pub fn class(&self) -> Class {
-        Class::Error
+        match self {
+            Self::FileTooLarge { .. } => Class::RangeError,
+            _ => Class::Error,
+        }
     }
 
     /// The stable identifier a caller branches on.
     pub fn code(&self) -> &str {
         match self {
             Self::System(error) => error.code(),
+            Self::NotRegularFile(_) => "ERR_AIWF_NOT_REGULAR_FILE",
+            Self::FileTooLarge { .. } => "ERR_FS_FILE_TOO_LARGE",
+            Self::QueueCleared => "ERR_AIWF_QUEUE_CLEARED",
             Self::Panic(_) => "ERR_AIWF_PANIC",
             Self::Aborted => "ABORT_ERR",
         }
@@ -61,6 +87,10 @@ impl Error {
     pub fn details(&self) -> Vec<(&'static str, Detail)> {
         match self {
             Self::System(error) => error.details(),
+            Self::NotRegularFile(path) => vec![
+                ("code", Detail::Text(self.code().to_owned())),
+                ("path", Detail::Text(path.to_string_lossy().into_owned())),
+            ],
             _ => vec![("code", Detail::Text(self.code().to_owned()))],
         }
     }

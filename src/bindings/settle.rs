@@ -87,7 +87,7 @@ impl Reporter {
         let work = AssertUnwindSafe(work(cancel)).catch_unwind();
         let reporter = self.clone();
         runtime::spawn(async move {
-            let outcome = work.await.unwrap_or_else(|panic| Err(panicked(&*panic)));
+            let outcome = work.await.unwrap_or_else(|panic| Err(Error::panicked(&*panic)));
             lock(&reporter.0.running).remove(&ticket);
             reporter.report(ticket, outcome);
         });
@@ -104,7 +104,7 @@ impl Reporter {
         let reporter = self.clone();
         runtime::spawn_blocking(move || {
             let outcome = std::panic::catch_unwind(AssertUnwindSafe(work));
-            reporter.report(ticket, outcome.unwrap_or_else(|panic| Err(panicked(&*panic))));
+            reporter.report(ticket, outcome.unwrap_or_else(|panic| Err(Error::panicked(&*panic))));
         });
     }
 }
@@ -174,9 +174,4 @@ impl Settler {
 /// These mutexes guard plain queues that no panic can leave half-changed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    Error::Panic(text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default())
 }
