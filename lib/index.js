@@ -2,4 +2,5 @@
 
 module.exports = {
   ...require('./cache-system.js'),
+  ...require('./file-batch-processor.js'),
 }

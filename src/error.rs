@@ -7,6 +7,8 @@
 mod network;
 mod system;
 
+use std::{any::Any, path::PathBuf};
+
 pub use network::{NetworkError, NetworkFailure, without_credentials};
 pub use system::SystemError;
 
@@ -67,6 +69,18 @@ pub enum Error {
     )]
     BlobMismatch { path: String, expected: String, received: String },
 
+    /// A FIFO, a socket or the like, where waiting for data could last for ever.
+    #[error("Not a regular file: '{}'", .0.display())]
+    NotRegularFile(PathBuf),
+
+    /// A file too large to be read into memory at once.
+    #[error("File size ({size}) is greater than 2 GiB")]
+    FileTooLarge { size: u64 },
+
+    /// A file operation was dropped before it started.
+    #[error("Queue cleared")]
+    QueueCleared,
+
     /// The native code panicked: a defect of this package, contained.
     #[error("The native code panicked: {0}. This is a defect; please report it.")]
     Panic(String),
@@ -94,11 +108,18 @@ pub enum Detail {
 }
 
 impl Error {
+    /// The failure behind what [`std::panic::catch_unwind`] caught.
+    pub fn panicked(panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        Self::Panic(text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default())
+    }
+
     /// The constructor of the JavaScript error.
     pub fn class(&self) -> Class {
         match self {
             Self::InvalidRepository { .. } => Class::TypeError,
             Self::Network(error) => error.class(),
+            Self::FileTooLarge { .. } => Class::RangeError,
             _ => Class::Error,
         }
     }
@@ -115,6 +136,9 @@ impl Error {
             Self::InvalidListing { .. } => "ERR_AIWF_INVALID_LISTING",
             Self::UnsafePath { .. } => "ERR_AIWF_UNSAFE_PATH",
             Self::BlobMismatch { .. } => "ERR_AIWF_BLOB_MISMATCH",
+            Self::NotRegularFile(_) => "ERR_AIWF_NOT_REGULAR_FILE",
+            Self::FileTooLarge { .. } => "ERR_FS_FILE_TOO_LARGE",
+            Self::QueueCleared => "ERR_AIWF_QUEUE_CLEARED",
             Self::Panic(_) => "ERR_AIWF_PANIC",
             Self::Aborted => "ABORT_ERR",
         }
@@ -139,6 +163,7 @@ impl Error {
             Self::UnsafePath { path, .. } | Self::BlobMismatch { path, .. } => {
                 details.push(("path", text(path)));
             }
+            Self::NotRegularFile(path) => details.push(("path", text(&path.to_string_lossy()))),
             _ => {}
         }
         details

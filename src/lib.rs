@@ -2,6 +2,7 @@
 //!
 //! - [`error`]: what can go wrong, in one type; every room uses it.
 //! - [`runtime`]: the threads every room shares.
+//! - [`files`]: many file operations at once, in order.
 //! - [`github`]: how often and how GitHub is asked.
 //! - `bindings`: the border to JavaScript; no other room imports napi.
 

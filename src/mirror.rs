@@ -14,11 +14,12 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     error::{Error, Result},
-    files::{self, WriteOptions},
+    files::{Operation, Output, Processor, Settings, WriteOptions},
     github::{
         directory::{Entry, Kind},
         transport::{self, Request},
@@ -86,8 +87,8 @@ impl Tally {
 }
 
 /// Mirrors `entries` into `destination` with at most `concurrency` files in flight, and tells `report` of
-/// every one, with the tally up to it. Fails as a whole only before anything is written: for an entry that would leave the
-/// destination, or a destination that cannot be a folder. Stops early when `cancel` says so.
+/// every one, with the tally up to it. Fails as a whole only before anything is written: for an entry that
+/// would leave the destination, or a destination that cannot be a folder. Stops early when `cancel` says so.
 pub async fn mirror(
     entries: Vec<Entry>,
     source: Source,
@@ -98,130 +99,145 @@ pub async fn mirror(
 ) -> Result<Tally> {
     let mut tally = Tally { total: entries.len(), ..Tally::default() };
     let mut report = |entry: &Entry, outcome: Result<Outcome>| {
-        let outcome = settled(outcome, &cancel)?;
+        // A failure belongs to its file, but a withdrawal ends the whole.
+        let outcome = match outcome {
+            _ if cancel.is_cancelled() => return Err(Error::Aborted),
+            Ok(outcome) => outcome,
+            Err(error) => Outcome::Failed(error),
+        };
         tally.add(&outcome);
         report(entry, outcome, tally);
         Ok(())
     };
     let mut targets = entries.into_iter().map(Target::new).collect::<Result<Vec<_>>>()?;
-    // A link's text is known only once it is fetched. All of them are, and checked, before the first write.
-    let links = targets.extract_if(.., |target| target.entry.kind == Kind::Symlink).collect();
-    let links =
-        fetch_links(links, &source, &destination, concurrency, &cancel, &mut report).await?;
+    let origin = Origin { source, cancel: cancel.clone() };
 
-    let folders = Arc::new(blocking(move || Folders::create(&destination)).await?);
+    // A link's text is known only once it is fetched. All of them are, and checked, before the first write.
+    let links = targets.extract_if(.., |target| target.entry.kind == Kind::Symlink);
+    let mut texts = stream::iter(links.collect::<Vec<_>>())
+        .map(|target| async { (origin.link_text(&target, &destination).await, target) })
+        .buffered(concurrency);
+    let mut links = Vec::new();
+    while let Some((text, target)) = texts.next().await {
+        match text {
+            Ok(text) => links.push((target.safe_link(text)?, target)),
+            Err(error) => report(&target.entry, Err(error))?,
+        }
+    }
+    drop(texts);
+
+    let disk = Disk::create(destination, concurrency).await?;
     let mut files = stream::iter(targets)
-        .map(|target| {
-            let (source, folders, cancel) = (&source, Arc::clone(&folders), &cancel);
-            async move {
-                (file(&target.entry, target.relative, source, folders, cancel).await, target.entry)
-            }
-        })
+        .map(|target| async { (file(&target, &origin, &disk).await, target) })
         .buffer_unordered(concurrency);
-    while let Some((outcome, entry)) = files.next().await {
-        report(&entry, outcome)?;
+    while let Some((outcome, target)) = files.next().await {
+        report(&target.entry, outcome)?;
     }
     // Links come last, so that no file was written through one.
-    for (target, text) in links {
-        let (folders, relative) = (Arc::clone(&folders), target.relative.clone());
-        let linked = blocking(move || target::link(&folders, &relative, &text)).await;
-        report(&target.entry, linked)?;
+    for (text, target) in links {
+        report(&target.entry, disk.link(&target, text).await)?;
     }
     Ok(tally)
 }
 
-/// A failure belongs to its file, but a withdrawal ends the whole.
-fn settled(outcome: Result<Outcome>, cancel: &CancellationToken) -> Result<Outcome> {
-    match outcome {
-        _ if cancel.is_cancelled() => Err(Error::Aborted),
-        Ok(outcome) => Ok(outcome),
-        Err(error) => Ok(Outcome::Failed(error)),
-    }
-}
-
-async fn fetch_links(
-    targets: Vec<Target>,
-    source: &Source,
-    destination: &Path,
-    concurrency: usize,
-    cancel: &CancellationToken,
-    report: &mut (impl FnMut(&Entry, Result<Outcome>) -> Result<()> + Send),
-) -> Result<Vec<(Target, String)>> {
-    let mut fetched = stream::iter(targets)
-        .map(|target| async {
-            let present = target::linked_to(&destination.join(&target.relative));
-            let text = match present.filter(|text| blob::sha(text.as_bytes()) == target.entry.sha) {
-                Some(text) => Ok(text.into_bytes()),
-                None => fetch(&target.entry, source, cancel).await,
-            };
-            (target, text)
-        })
-        .buffered(concurrency);
-    let mut links = Vec::new();
-    while let Some((target, text)) = fetched.next().await {
-        match text {
-            Ok(text) => {
-                let text = target.safe_link(text)?;
-                links.push((target, text));
-            }
-            Err(error) => report(&target.entry, Err(error))?,
-        }
-    }
-    Ok(links)
-}
-
-async fn file(
-    entry: &Entry,
-    relative: PathBuf,
-    source: &Source,
-    folders: Arc<Folders>,
-    cancel: &CancellationToken,
-) -> Result<Outcome> {
-    if entry.kind == Kind::Submodule {
+async fn file(target: &Target, origin: &Origin, disk: &Disk) -> Result<Outcome> {
+    if target.entry.kind == Kind::Submodule {
         return Ok(Outcome::Skipped);
     }
-    if cancel.is_cancelled() {
-        return Err(Error::Aborted);
+    if disk.is_right(target).await? {
+        return Ok(Outcome::Unchanged);
     }
-    let (expected, size, executable) =
-        (entry.sha.clone(), entry.size, entry.kind == Kind::Executable);
-    let check = {
-        let (folders, relative) = (Arc::clone(&folders), relative.clone());
-        move || {
-            let path = folders.path_of(&relative)?;
-            Ok(blob::matches(&path, &expected, size)
-                .then(|| target::set_executable(&path, executable)))
-        }
-    };
-    if let Some(mode_set) = blocking(check).await? {
-        return mode_set.map(|()| Outcome::Unchanged);
-    }
-    let content = fetch(entry, source, cancel).await?;
+    let content = origin.fetch(&target.entry).await?;
     let bytes = content.len() as u64;
-    blocking(move || {
-        let path = folders.make_room_for(&relative)?;
-        files::write(&path, &content, &WriteOptions::default())?;
-        target::set_executable(&path, executable)
-    })
-    .await?;
+    disk.write(target, content).await?;
     Ok(Outcome::Downloaded { bytes })
 }
 
-/// Fetches the content of `entry`, which is then the blob that was listed.
-async fn fetch(entry: &Entry, source: &Source, cancel: &CancellationToken) -> Result<Vec<u8>> {
-    let Source { raw_base, repository, reference, headers } = source;
-    let path = [repository, reference, &entry.path].map(|part| url::encode_path(part)).join("/");
-    let request = Request::get(format!("{raw_base}/{path}"), headers.clone());
-    let response = tokio::select! {
-        () = cancel.cancelled() => return Err(Error::Aborted),
-        response = transport::send(request) => response?.success()?,
-    };
-    let received = blob::sha(&response.body);
-    if received != entry.sha {
-        let (path, expected) = (entry.path.clone(), entry.sha.clone());
-        return Err(Error::BlobMismatch { path, expected, received });
+/// Fetches content, until nobody wants it any more.
+struct Origin {
+    source: Source,
+    cancel: CancellationToken,
+}
+
+impl Origin {
+    /// The content of `entry`, which is then the blob that was listed.
+    async fn fetch(&self, entry: &Entry) -> Result<Vec<u8>> {
+        let Source { raw_base, repository, reference, headers } = &self.source;
+        let path =
+            [repository, reference, &entry.path].map(|part| url::encode_path(part)).join("/");
+        let request = Request::get(format!("{raw_base}/{path}"), headers.clone());
+        let response = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => return Err(Error::Aborted),
+            response = transport::send(request) => response?.success()?,
+        };
+        let received = blob::sha(&response.body);
+        if received != entry.sha {
+            let (path, expected) = (entry.path.clone(), entry.sha.clone());
+            return Err(Error::BlobMismatch { path, expected, received });
+        }
+        Ok(response.body)
     }
-    Ok(response.body)
+
+    /// The text of a link: from disk if it is right there, else fetched.
+    async fn link_text(&self, target: &Target, destination: &Path) -> Result<Vec<u8>> {
+        let present = target::linked_to(&destination.join(&target.relative));
+        match present.filter(|text| blob::sha(text.as_bytes()) == target.entry.sha) {
+            Some(text) => Ok(text.into_bytes()),
+            None => self.fetch(&target.entry).await,
+        }
+    }
+}
+
+/// The destination, and the processor that writes to it.
+struct Disk {
+    folders: Arc<Folders>,
+    processor: Processor<oneshot::Sender<Result<Output>>>,
+}
+
+impl Disk {
+    async fn create(destination: PathBuf, concurrency: usize) -> Result<Self> {
+        let folders = Arc::new(blocking(move || Folders::create(&destination)).await?);
+        let settings = Settings { max_concurrency: concurrency, ..Settings::default() };
+        let processor = Processor::new(settings, |outcomes| {
+            for (waiting, outcome) in outcomes {
+                // Who no longer waits was cancelled, and needs no answer.
+                let _ = oneshot::Sender::send(waiting, outcome);
+            }
+        });
+        Ok(Self { folders, processor })
+    }
+
+    /// Whether the file has its content already; then it has its executable bit, too.
+    async fn is_right(&self, target: &Target) -> Result<bool> {
+        let (folders, relative) = (Arc::clone(&self.folders), target.relative.clone());
+        let Entry { sha, size, kind, .. } = target.entry.clone();
+        blocking(move || {
+            let path = folders.path_of(&relative)?;
+            let right = blob::matches(&path, &sha, size);
+            if right {
+                target::set_executable(&path, kind == Kind::Executable)?;
+            }
+            Ok(right)
+        })
+        .await
+    }
+
+    async fn write(&self, target: &Target, content: Vec<u8>) -> Result<()> {
+        let (folders, relative) = (Arc::clone(&self.folders), target.relative.clone());
+        let executable = target.entry.kind == Kind::Executable;
+        let path = blocking(move || folders.make_room_for(&relative, executable)).await?;
+        let mode = if executable { 0o777 } else { 0o666 };
+        let options = WriteOptions { mode, ..WriteOptions::default() };
+        let (sender, written) = oneshot::channel();
+        self.processor.add([(sender, Operation::Write { path, content, options })]);
+        written.await.unwrap_or(Err(Error::Aborted)).map(drop)
+    }
+
+    async fn link(&self, target: &Target, text: String) -> Result<Outcome> {
+        let (folders, relative) = (Arc::clone(&self.folders), target.relative.clone());
+        blocking(move || target::link(&folders, &relative, &text)).await
+    }
 }
 
 async fn blocking<T: Send + 'static>(

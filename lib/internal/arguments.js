@@ -3,6 +3,7 @@
 
 // Checks of what callers pass. The messages are those of Node's own argument errors.
 
+const { fileURLToPath } = require('node:url')
 const { inspect } = require('node:util')
 
 /**
@@ -27,6 +28,16 @@ function outOfRange(name, range, actual) {
     `The value of "${name}" is out of range. It must be ${range}. Received ${inspect(actual)}`,
   )
   return Object.assign(error, { code: 'ERR_OUT_OF_RANGE' })
+}
+
+/**
+ * @param {string} name
+ * @param {string} reason
+ * @param {unknown} actual
+ */
+function invalidValue(name, reason, actual) {
+  const error = new TypeError(`The argument '${name}' ${reason}. Received ${inspect(actual)}`)
+  return Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' })
 }
 
 /** @param {unknown} value */
@@ -102,4 +113,68 @@ function callback(name, value) {
   return value
 }
 
-module.exports = { string, number, integer, object, callback, invalidType, outOfRange }
+/**
+ * A bound on a count: a positive integer or Infinity.
+ *
+ * @param {string} name
+ * @param {unknown} value
+ * @returns {number}
+ */
+function limit(name, value) {
+  return value === Infinity ? value : integer(name, value, 1)
+}
+
+/**
+ * The path of a file, as a string.
+ *
+ * @param {string} name
+ * @param {unknown} value
+ * @returns {string}
+ */
+function path(name, value) {
+  const text = value instanceof URL ? fileURLToPath(value) : value
+  if (typeof text !== 'string') {
+    throw invalidType(name, 'of type string or an instance of URL', value)
+  }
+  if (text.includes('\0')) {
+    throw invalidValue(name, 'must be a string or URL without null bytes', value)
+  }
+  return text
+}
+
+/**
+ * @param {unknown} value
+ * @returns {BufferEncoding}
+ */
+function encoding(value) {
+  if (typeof value === 'string' && Buffer.isEncoding(value)) return value
+  throw invalidValue('encoding', 'is invalid encoding', value)
+}
+
+/**
+ * Permissions: a number or a string of octal digits.
+ *
+ * @param {string} name
+ * @param {unknown} value
+ * @returns {number}
+ */
+function mode(name, value) {
+  if (typeof value !== 'string') return integer(name, value, 0, 2 ** 32 - 1)
+  if (/^[0-7]+$/.test(value)) return integer(name, Number.parseInt(value, 8), 0, 2 ** 32 - 1)
+  throw invalidValue(name, 'must be a 32-bit unsigned integer or an octal string', value)
+}
+
+module.exports = {
+  string,
+  number,
+  integer,
+  limit,
+  object,
+  callback,
+  path,
+  encoding,
+  mode,
+  invalidType,
+  invalidValue,
+  outOfRange,
+}

@@ -127,7 +127,7 @@ impl Reporter {
         let work = AssertUnwindSafe(work(cancel)).catch_unwind();
         let reporter = self.clone();
         runtime::spawn(async move {
-            let outcome = work.await.unwrap_or_else(|panic| Err(panicked(&*panic)));
+            let outcome = work.await.unwrap_or_else(|panic| Err(Error::panicked(&*panic)));
             reporter.0.running.lock().remove(&ticket);
             reporter.report(ticket, outcome);
         });
@@ -144,7 +144,7 @@ impl Reporter {
         let reporter = self.clone();
         runtime::spawn_blocking(move || {
             let outcome = std::panic::catch_unwind(AssertUnwindSafe(work));
-            reporter.report(ticket, outcome.unwrap_or_else(|panic| Err(panicked(&*panic))));
+            reporter.report(ticket, outcome.unwrap_or_else(|panic| Err(Error::panicked(&*panic))));
         });
     }
 }
@@ -218,9 +218,4 @@ impl Settler {
     pub(super) fn reporter(&self) -> Reporter {
         self.reporter.clone()
     }
-}
-
-fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    Error::Panic(text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default())
 }

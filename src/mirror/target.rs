@@ -102,16 +102,28 @@ impl Folders {
         Ok(self.destination.join(relative))
     }
 
-    /// The same, and the folders on the way exist.
-    pub(super) fn make_room_for(&self, relative: &Path) -> Result<PathBuf> {
+    /// The same, and the folders on the way exist. A link at its end is removed, and a file that will be
+    /// replaced has the executable bit its successor inherits.
+    pub(super) fn make_room_for(&self, relative: &Path, executable: bool) -> Result<PathBuf> {
+        self.make_folders(relative)?;
+        let path = self.destination.join(relative);
+        match path.symlink_metadata() {
+            Ok(found) if found.is_symlink() => std::fs::remove_file(&path)
+                .map_err(|error| SystemError::new(&error, "unlink").path(&path))?,
+            Ok(found) if found.is_file() => set_executable(&path, executable)?,
+            _ => {}
+        }
+        Ok(path)
+    }
+
+    fn make_folders(&self, relative: &Path) -> Result<()> {
         self.each_folder(relative, |folder| {
             std::fs::create_dir(folder).or_else(|error| match error.kind() {
                 // Another file of the same folder was quicker.
                 io::ErrorKind::AlreadyExists if folder.is_dir() => Ok(()),
                 _ => Err(SystemError::new(&error, "mkdir").path(folder).into()),
             })
-        })?;
-        Ok(self.destination.join(relative))
+        })
     }
 
     fn each_folder(&self, relative: &Path, missing: impl Fn(&Path) -> Result<()>) -> Result<()> {
@@ -147,7 +159,8 @@ pub(super) fn linked_to(path: &Path) -> Option<String> {
 
 /// Makes the link, or finds it made. A new link replaces what was there at once, as a new file does.
 pub(super) fn link(folders: &Folders, relative: &Path, text: &str) -> Result<Outcome> {
-    let path = folders.make_room_for(relative)?;
+    folders.make_folders(relative)?;
+    let path = folders.destination.join(relative);
     if linked_to(&path).as_deref() == Some(text) {
         return Ok(Outcome::Unchanged);
     }
@@ -238,7 +251,7 @@ mod tests {
         let outside = tempfile::tempdir().unwrap();
         symlink(outside.path().to_str().unwrap(), &folder.path().join("sub")).unwrap();
         let folders = Folders::create(folder.path()).unwrap();
-        let refused = folders.make_room_for(Path::new("sub/deep/file"));
+        let refused = folders.make_room_for(Path::new("sub/deep/file"), false);
         assert!(matches!(refused, Err(Error::UnsafePath { .. })));
         assert_eq!(outside.path().read_dir().unwrap().count(), 0);
     }

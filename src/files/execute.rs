@@ -1,0 +1,329 @@
+//! Runs operations on the shared blocking threads, in the order `schedule` gives.
+//!
+//! A *runner* is a job on one of these threads. It takes one operation after the other and reports
+//! outcomes in slices: a thread hop or a wake-up for each file would cost more than the file.
+
+use std::{
+    cell::RefCell,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use super::{
+    descriptors,
+    io::{self, Source},
+    operation::{Operation, Output},
+    schedule::{Schedule, Started},
+};
+use crate::{
+    error::{Error, Result},
+    runtime,
+};
+
+/// More runners than these don't help a disk; the shared threads are there for others too.
+const MOST_RUNNERS: usize = runtime::BLOCKING_THREADS / 2;
+/// Outcomes reported together.
+const SLICE: usize = 16;
+/// An outcome waits no longer than this for others to be reported with, unless the next file is slow.
+const LONGEST_WAIT: Duration = Duration::from_micros(250);
+/// From this size on a file is slow: what is done already is reported first.
+const LARGE: u64 = 1 << 20;
+/// After so many operations a runner lets other work have its thread.
+const TURN: usize = 256;
+
+/// How a [`Processor`] works; from the next operation on when changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// At most this many operations run at once; the engine may run fewer.
+    pub max_concurrency: usize,
+    /// Operations taken from the queue at a time, and grouped by kind.
+    pub batch_size: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { max_concurrency: 10, batch_size: 50 }
+    }
+}
+
+/// What happened so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    pub succeeded: u64,
+    pub failed: u64,
+    /// The time operations took, summed.
+    pub busy: Duration,
+    /// Operations that have not started.
+    pub queued: usize,
+    pub running: usize,
+}
+
+impl Stats {
+    pub fn total(&self) -> u64 {
+        self.succeeded + self.failed
+    }
+
+    /// The time an operation took, on average.
+    pub fn average(&self) -> Duration {
+        self.busy.checked_div(u32::try_from(self.total()).unwrap_or(u32::MAX)).unwrap_or_default()
+    }
+
+    /// Such as `66.67%`; `0%` before any operation.
+    pub fn success_rate(&self) -> String {
+        match self.total() {
+            0 => "0%".to_owned(),
+            total => format!("{:.2}%", self.succeeded as f64 / total as f64 * 100.0),
+        }
+    }
+}
+
+/// Takes file operations, each with a tag, and reports the tags with the outcomes.
+#[derive(Clone)]
+pub struct Processor<T>(Arc<Shared<T>>);
+
+type Report<T> = dyn Fn(Vec<(T, Result<Output>)>) + Send + Sync;
+
+struct Shared<T> {
+    state: Mutex<State<T>>,
+    report: Box<Report<T>>,
+}
+
+struct State<T> {
+    schedule: Schedule<T>,
+    runners: usize,
+    succeeded: u64,
+    failed: u64,
+    busy: Duration,
+}
+
+impl<T: Send + 'static> Processor<T> {
+    /// `report` is called on any thread, several times at once, and should be quick.
+    pub fn new(
+        settings: Settings,
+        report: impl Fn(Vec<(T, Result<Output>)>) + Send + Sync + 'static,
+    ) -> Self {
+        let state = State {
+            schedule: Schedule::new(settings.batch_size, settings.max_concurrency),
+            runners: 0,
+            succeeded: 0,
+            failed: 0,
+            busy: Duration::ZERO,
+        };
+        Self(Arc::new(Shared { state: Mutex::new(state), report: Box::new(report) }))
+    }
+
+    /// Queues operations; returns at once.
+    pub fn add(&self, operations: impl IntoIterator<Item = (T, Operation)>) {
+        let mut state = self.0.lock();
+        state.schedule.add(operations);
+        self.0.start_runners(state);
+    }
+
+    pub fn configure(&self, settings: Settings) {
+        let mut state = self.0.lock();
+        state.schedule.batch_size = settings.batch_size;
+        state.schedule.max_concurrency = settings.max_concurrency;
+        self.0.start_runners(state);
+    }
+
+    /// Drops what has not started: each is reported as [`Error::QueueCleared`].
+    pub fn clear(&self) {
+        let cleared = self.0.lock().schedule.clear();
+        (self.0.report)(cleared.into_iter().map(|tag| (tag, Err(Error::QueueCleared))).collect());
+    }
+
+    pub fn stats(&self) -> Stats {
+        let state = self.0.lock();
+        Stats {
+            succeeded: state.succeeded,
+            failed: state.failed,
+            busy: state.busy,
+            queued: state.schedule.queued(),
+            running: state.schedule.running(),
+        }
+    }
+}
+
+impl<T: Send + 'static> Shared<T> {
+    /// The state is consistent between any two calls on it, so a panic elsewhere does not spoil it.
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts as many runners as there may be work for.
+    fn start_runners(self: &Arc<Self>, mut state: MutexGuard<'_, State<T>>) {
+        let limit = MOST_RUNNERS.min(state.schedule.max_concurrency);
+        let more = state.schedule.startable().min(limit.saturating_sub(state.runners));
+        state.runners += more;
+        drop(state);
+        for _ in 0..more {
+            self.spawn_runner();
+        }
+    }
+
+    fn spawn_runner(self: &Arc<Self>) {
+        let shared = Arc::clone(self);
+        runtime::spawn_blocking(move || shared.run());
+    }
+
+    /// A runner: works until nothing may start, or until its turn is over.
+    fn run(self: Arc<Self>) {
+        let mut outbox = Outbox { shared: &self, outcomes: Vec::new(), since: Instant::now() };
+        for _ in 0..TURN {
+            let Some(Started { id, tag, operation }) = self.start() else { return };
+            let began = Instant::now();
+            let work = AssertUnwindSafe(|| perform(&operation, || outbox.flush()));
+            let outcome = catch_unwind(work).unwrap_or_else(|panic| Err(Error::panicked(&*panic)));
+            self.finish(id, outcome.is_ok(), began.elapsed());
+            outbox.push(tag, outcome, began);
+        }
+        drop(outbox);
+        self.spawn_runner();
+    }
+
+    /// The next operation; without one the runner counts as gone.
+    fn start(&self) -> Option<Started<T>> {
+        let mut state = self.lock();
+        let started = state.schedule.start();
+        state.runners -= usize::from(started.is_none());
+        started
+    }
+
+    fn finish(self: &Arc<Self>, id: u64, succeeded: bool, took: Duration) {
+        let mut state = self.lock();
+        state.schedule.finish(id);
+        state.busy += took;
+        if succeeded {
+            state.succeeded += 1;
+        } else {
+            state.failed += 1;
+        }
+        // It may have freed several that waited for it; this runner takes one.
+        if state.schedule.startable() > 1 {
+            self.start_runners(state);
+        }
+    }
+}
+
+/// Outcomes of one runner that have not been reported; they are when it is dropped.
+struct Outbox<'a, T> {
+    shared: &'a Shared<T>,
+    outcomes: Vec<(T, Result<Output>)>,
+    since: Instant,
+}
+
+impl<T> Outbox<'_, T> {
+    fn push(&mut self, tag: T, outcome: Result<Output>, began: Instant) {
+        if self.outcomes.is_empty() {
+            self.since = began;
+        }
+        self.outcomes.push((tag, outcome));
+        if self.outcomes.len() >= SLICE || self.since.elapsed() > LONGEST_WAIT {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        if !self.outcomes.is_empty() {
+            (self.shared.report)(std::mem::take(&mut self.outcomes));
+        }
+    }
+}
+
+impl<T> Drop for Outbox<'_, T> {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+/// Does the work. `before_wait` is called when it is going to take long.
+fn perform(operation: &Operation, before_wait: impl FnMut()) -> Result<Output> {
+    let before_wait = RefCell::new(before_wait);
+    let attempt = || attempt(operation, &mut *before_wait.borrow_mut());
+    let pause = |pause| {
+        before_wait.borrow_mut()();
+        std::thread::sleep(pause);
+    };
+    descriptors::retry(attempt, pause)
+}
+
+fn attempt(operation: &Operation, before_wait: &mut dyn FnMut()) -> Result<Output> {
+    let mut before = |size: u64, durable: bool| {
+        if size >= LARGE || durable {
+            before_wait();
+        }
+    };
+    match operation {
+        Operation::Read { path } => {
+            let source = Source::open(path)?;
+            before(source.size(), false);
+            source.read().map(Output::Content)
+        }
+        Operation::Write { path, content, options } => {
+            before(content.len() as u64, options.durable);
+            io::write(path, content, *options).map(|()| Output::Done)
+        }
+        Operation::Copy { source: from, destination, options } => {
+            let source = Source::open_for_copy(from, destination)?;
+            before(source.size(), options.durable);
+            source.copy_to(from, destination, *options).map(|()| Output::Done)
+        }
+        Operation::MakeDir { path, mode } => io::make_dir(path, *mode).map(Output::FirstMade),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn processor(
+        settings: Settings,
+    ) -> (Processor<usize>, mpsc::Receiver<(usize, Result<Output>)>) {
+        let (sender, receiver) = mpsc::channel();
+        let report = move |outcomes: Vec<_>| {
+            outcomes.into_iter().for_each(|outcome| sender.send(outcome).unwrap());
+        };
+        (Processor::new(settings, report), receiver)
+    }
+
+    #[test]
+    fn runs_what_depends_on_each_other_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/file");
+        let (processor, outcomes) = processor(Settings { max_concurrency: 4, batch_size: 7 });
+        let count = 600;
+        processor.add((0..count).map(|tag| {
+            let content = tag.to_string().into_bytes();
+            let operation = match tag % 2 {
+                0 => Operation::Write { path: path.clone(), content, options: Default::default() },
+                _ => Operation::Read { path: path.clone() },
+            };
+            (tag, operation)
+        }));
+        for _ in 0..count {
+            let (tag, outcome) = outcomes.recv().unwrap();
+            let expected = match tag % 2 {
+                0 => Output::Done,
+                _ => Output::Content((tag - 1).to_string().into_bytes()),
+            };
+            assert_eq!(outcome.unwrap(), expected);
+        }
+        let stats = processor.stats();
+        assert_eq!((stats.succeeded, stats.failed, stats.queued), (count as u64, 0, 0));
+        assert_eq!(stats.success_rate(), "100.00%");
+    }
+
+    #[test]
+    fn clearing_reports_what_never_started() {
+        let (processor, outcomes) = processor(Settings { max_concurrency: 0, batch_size: 50 });
+        processor.add([(1, Operation::Read { path: "/nowhere".into() })]);
+        processor.clear();
+        let (tag, outcome) = outcomes.recv().unwrap();
+        assert_eq!((tag, outcome.unwrap_err().code()), (1, "ERR_AIWF_QUEUE_CLEARED"));
+        assert_eq!(processor.stats(), Stats::default());
+        assert_eq!(processor.stats().success_rate(), "0%");
+    }
+}

@@ -1,0 +1,82 @@
+//! What can be asked of the engine, and what comes back.
+
+use std::path::{Path, PathBuf};
+
+/// One piece of work on files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Reads a whole file: [`Output::Content`].
+    Read { path: PathBuf },
+    /// Makes missing parent folders and writes a whole file.
+    Write { path: PathBuf, content: Vec<u8>, options: WriteOptions },
+    /// Makes missing parent folders and copies a file with its mode, over whatever file is there.
+    Copy { source: PathBuf, destination: PathBuf, options: WriteOptions },
+    /// Makes a folder and its parents: [`Output::FirstMade`].
+    MakeDir { path: PathBuf, mode: u32 },
+}
+
+/// How a file is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WriteOptions {
+    /// Permissions of a new file, less the process's umask. A file that exists keeps its own.
+    pub mode: u32,
+    /// The target changes from old to new in one step: a reader, a crash or a full disk never shows a
+    /// mix. A hard link to the old file keeps the old content.
+    pub atomic: bool,
+    /// The content is on the disk when the write returns.
+    pub durable: bool,
+}
+
+impl Default for WriteOptions {
+    fn default() -> Self {
+        Self { mode: 0o666, atomic: true, durable: false }
+    }
+}
+
+/// The value of an operation that succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    Content(Vec<u8>),
+    /// The first folder that had to be made, if any.
+    FirstMade(Option<PathBuf>),
+    Done,
+}
+
+/// Operations of one kind run together within a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Read,
+    Write,
+    Copy,
+    MakeDir,
+}
+
+/// Whether a path's content is only looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Write,
+}
+
+impl Operation {
+    pub(super) fn kind(&self) -> Kind {
+        match self {
+            Self::Read { .. } => Kind::Read,
+            Self::Write { .. } => Kind::Write,
+            Self::Copy { .. } => Kind::Copy,
+            Self::MakeDir { .. } => Kind::MakeDir,
+        }
+    }
+
+    /// The paths it touches, what is read first.
+    pub(super) fn accesses(&self) -> impl Iterator<Item = (&Path, Access)> {
+        let (first, second) = match self {
+            Self::Read { path } => ((path, Access::Read), None),
+            Self::Write { path, .. } | Self::MakeDir { path, .. } => ((path, Access::Write), None),
+            Self::Copy { source, destination, .. } => {
+                ((source, Access::Read), Some((destination, Access::Write)))
+            }
+        };
+        std::iter::once(first).chain(second).map(|(path, access)| (path.as_path(), access))
+    }
+}
