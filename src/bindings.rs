@@ -1,6 +1,7 @@
 //! The border to JavaScript: the only place that imports napi. It converts and decides nothing.
 
 mod errors;
+mod memory;
 mod rate_limiter;
 mod raw;
 mod settle;
