@@ -232,6 +232,7 @@ export interface DataAdvice {
   reason: string
 }
 
+// biome-ignore lint/complexity/noStaticOnlyClass: users call it so
 export class MemoryOptimizer {
   /** Streaming for files above 100 MiB. Rejects as `fs.promises.stat` does. `chunkSize` defaults to 65536. */
   static optimizeForLargeFiles(filePath: string, chunkSize?: number): Promise<FileAdvice>

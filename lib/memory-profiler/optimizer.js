@@ -11,6 +11,7 @@ const { promised, settler } = require('../internal/settle.js')
 
 /** @import * as types from '../memory-profiler.js' */
 
+// biome-ignore lint/complexity/noStaticOnlyClass: users call it so
 class MemoryOptimizer {
   /**
    * @param {string} filePath

@@ -9,6 +9,7 @@ const { ObjectLeakDetector } = require('./object-leak-detector.js')
 const { collectGarbage, observeFloors, readPeak, readSample } = require('./readings.js')
 
 /** @import * as types from '../memory-profiler.js' */
+/** @import { NativeLeakDetector, NativeMemorySampler } from '../../binding.js' */
 
 const MIB = 1024 * 1024
 const METRICS = /** @type {const} */ (['heapUsed', 'heapTotal', 'external', 'rss'])
@@ -26,7 +27,7 @@ class MemoryProfiler {
   /**
    * What runs while profiling.
    *
-   * @type {{ sampler: native.NativeMemorySampler, leaks: native.NativeLeakDetector,
+   * @type {{ sampler: NativeMemorySampler, leaks: NativeLeakDetector,
    *   floors: import('node:perf_hooks').PerformanceObserver } | undefined}
    */
   #running
@@ -127,7 +128,7 @@ class MemoryProfiler {
    * Turns the thread's beats into samples. Only the last one can have V8's figures of its time; the others
    * passed while the event loop was blocked.
    *
-   * @param {native.NativeMemorySampler} sampler
+   * @param {NativeMemorySampler} sampler
    */
   #takeBeats(sampler) {
     const beats = sampler.drain()
@@ -282,7 +283,9 @@ class MemoryProfiler {
     const { heapUsed, external } = process.memoryUsage()
     const heapAbove = heapUsed > this.thresholds.heapUsed
     const externalAbove = external > this.thresholds.external
-    return native.memorySuggestions(heapAbove, externalAbove, this.#heapTrend())
+    return /** @type {types.MemorySuggestion[]} */ (
+      native.memorySuggestions(heapAbove, externalAbove, this.#heapTrend())
+    )
   }
 
   #heapTrend() {
@@ -358,23 +361,18 @@ function dropOldest(array, most) {
 }
 
 /**
- * @template {Record<string, number>} T
+ * Field by field; a field that one side lacks counts as 0 there.
+ *
+ * @template {object} T
  * @param {T} before
  * @param {T} after
  * @returns {T}
  */
 function difference(before, after) {
-  const keys = new Set([...Object.keys(before), ...Object.keys(after)])
-  const entries = Array.from(keys, (key) => [key, count(after, key) - count(before, key)])
-  return Object.fromEntries(entries)
-}
-
-/**
- * @param {Record<string, number>} counts
- * @param {string} key
- */
-function count(counts, key) {
-  return Object.hasOwn(counts, key) ? counts[key] : 0
+  const changes = new Map(Object.entries(before).map(([key, value]) => [key, 0 - value]))
+  for (const [key, value] of Object.entries(after))
+    changes.set(key, value + (changes.get(key) ?? 0))
+  return /** @type {T} */ (Object.fromEntries(changes))
 }
 
 /**

@@ -77,9 +77,10 @@ function observeFloors(onFloor) {
   return observer
 }
 
-/** @param {import('node:perf_hooks').PerformanceEntry} entry */
-function isMajor({ detail }) {
-  return /** @type {any} */ (detail).kind === constants.NODE_PERFORMANCE_GC_MAJOR
+/** @param {PerformanceEntry} entry */
+function isMajor(entry) {
+  const { detail } = /** @type {PerformanceEntry & { detail: { kind: number } }} */ (entry)
+  return detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR
 }
 
 /** @type {(() => void) | undefined} */

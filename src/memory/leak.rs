@@ -136,20 +136,17 @@ impl LeakDetector {
         grown.filter(|_| self.streak >= self.rule.persistence)
     }
 
-    /// The growth of `samples`, if it is so steep that half an hour is too long to wait and every
-    /// collection meanwhile left more behind than the one before.
+    /// The growth of `samples`, if it is so steep that half an hour is too long to wait and each of the last
+    /// collections left more behind than the one before.
     pub fn suspect_steep(&self, samples: &[Reading]) -> Option<Trend> {
         let trend = growth::steady(samples, self.rule.steep_growth)?;
         let window = &samples[samples.len().saturating_sub(growth::WINDOW)..];
         let since = window.first()?.at_ms;
-        let left: Vec<f64> = self
-            .recent
-            .iter()
-            .filter(|floor| floor.at_ms >= since)
-            .filter(|floor| self.beats_until(floor.at_ms) >= self.rule.steep_grace)
-            .map(Reading::held)
-            .collect();
-        let confirmed = left.len() >= CONFIRMATIONS && left.is_sorted_by(|a, b| a < b);
+        let judged = |floor: &&Reading| self.beats_until(floor.at_ms) >= self.rule.steep_grace;
+        let mut latest = self.recent.iter().rev().filter(judged).take(CONFIRMATIONS);
+        let confirmed = latest.clone().count() == CONFIRMATIONS
+            && latest.clone().is_sorted_by(|newer, older| newer.held() > older.held())
+            && latest.next().is_some_and(|newest| newest.at_ms >= since);
         confirmed.then_some(trend)
     }
 
