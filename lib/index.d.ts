@@ -1,2 +1,3 @@
 export * from './cache-system.js'
 export * from './file-batch-processor.js'
+export * from './memory-profiler.js'

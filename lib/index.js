@@ -3,4 +3,5 @@
 module.exports = {
   ...require('./cache-system.js'),
   ...require('./file-batch-processor.js'),
+  ...require('./memory-profiler.js'),
 }

@@ -3,6 +3,7 @@
 mod errors;
 mod files;
 mod github;
+mod memory;
 mod rate_limiter;
 mod raw;
 mod settle;

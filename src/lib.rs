@@ -4,6 +4,8 @@
 //! - [`runtime`]: the threads every room shares.
 //! - [`files`]: many file operations at once, in order.
 //! - [`github`]: how often and how GitHub is asked.
+//! - [`mirror`]: the main job; composes `github` and `files`.
+//! - [`memory`]: what the process holds, and whether it leaks.
 //! - `bindings`: the border to JavaScript; no other room imports napi.
 
 #[cfg_attr(test, allow(dead_code, reason = "a test binary registers no exports"))]
@@ -11,5 +13,6 @@ mod bindings;
 pub mod error;
 pub mod files;
 pub mod github;
+pub mod memory;
 pub mod mirror;
 pub mod runtime;

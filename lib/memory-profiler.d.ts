@@ -1,0 +1,247 @@
+/** Bytes, as of `process.memoryUsage()`. */
+export type MemoryUsage = NodeJS.MemoryUsage
+
+/** The entries of `performance.measure()`. Durations in milliseconds; all 0 without entries. */
+export interface MeasureFigures {
+  totalMeasures: number
+  averageDuration: number
+  maxDuration: number
+  minDuration: number
+}
+
+/** V8's heap of this thread, in bytes. */
+export interface HeapFigures {
+  totalHeapSize: number
+  usedHeapSize: number
+  heapSizeLimit: number
+}
+
+export interface MemorySample {
+  /** Milliseconds since the epoch. */
+  timestamp: number
+  memory: MemoryUsage
+  performance: MeasureFigures
+  gc: HeapFigures
+  /**
+   * Set when the event loop was blocked at that time: `timestamp` and `memory.rss` are of that time, all else is
+   * the last that was known.
+   */
+  heapStale?: true
+}
+
+/** Bytes above which an alert is raised. A field of `process.memoryUsage()` may be added. */
+export interface MemoryThresholds {
+  heapUsed: number
+  heapTotal: number
+  external: number
+  rss: number
+  arrayBuffers?: number
+}
+
+export interface ThresholdAlert {
+  type: 'threshold_exceeded'
+  /** The name of the threshold, such as `'heapUsed'`. */
+  metric: string
+  /** Bytes. */
+  value: number
+  /** Bytes. */
+  threshold: number
+  /** Milliseconds since the epoch. */
+  timestamp: number
+}
+
+/** Trends are growth over the time that was judged, as a share of its start: 0.1 is 10 % more. */
+export interface LeakAlert {
+  type: 'memory_leak_suspected'
+  heapTrend: number
+  rssTrend: number
+  /** Milliseconds since the epoch. */
+  timestamp: number
+}
+
+export type MemoryAlert = ThresholdAlert | LeakAlert
+
+export interface MemorySnapshot {
+  label: string
+  /** Milliseconds since the epoch. */
+  timestamp: number
+  memory: MemoryUsage
+  /** Of the profiler's `objectLeakDetector`. */
+  objectCounts: Record<string, number>
+}
+
+/** The second snapshot minus the first. */
+export interface SnapshotComparison {
+  /** Milliseconds. */
+  timeDiff: number
+  /** Bytes. */
+  memoryDiff: MemoryUsage
+  /** Every type that either snapshot counts. */
+  objectDiff: Record<string, number>
+}
+
+export interface MemorySuggestion {
+  type: 'high_memory_usage' | 'memory_leak' | 'external_memory'
+  suggestion: string
+  priority: 'high' | 'critical' | 'medium'
+}
+
+export interface CollectionResult {
+  before: MemoryUsage
+  after: MemoryUsage
+  /** Bytes; negative where more is in use than before. */
+  freed: { heapUsed: number; heapTotal: number; external: number; rss: number }
+}
+
+/** Bytes. */
+export interface MemoryRange {
+  min: number
+  max: number
+  avg: number
+}
+
+export interface MemoryReport {
+  /** Milliseconds since the epoch. */
+  timestamp: number
+  current: MemoryUsage
+  /** Bytes; see {@link MemoryProfiler.peak}. */
+  peak: { rss: number }
+  /** Over the last 100 samples; empty without samples. */
+  statistics: { [metric in 'heapUsed' | 'heapTotal' | 'external' | 'rss']?: MemoryRange }
+  /** The last 10. */
+  alerts: MemoryAlert[]
+  suggestions: MemorySuggestion[]
+  /** The labels. */
+  snapshots: string[]
+}
+
+/** A falsy value stands for the default. */
+export interface MemoryProfilerOptions {
+  /** Milliseconds between samples, at least 1. Default 1000. */
+  samplingInterval?: number
+  /** How many samples, and how many alerts, are kept. Default 1000. */
+  maxSamples?: number
+  /** Bytes. Default 100 MiB. */
+  heapThreshold?: number
+  /** Bytes. Default 200 MiB. */
+  heapTotalThreshold?: number
+  /** Bytes. Default 50 MiB. */
+  externalThreshold?: number
+  /** Bytes. Default 500 MiB. */
+  rssThreshold?: number
+  /** Gets the alerts instead of `console.warn`. */
+  alertCallback?: (alerts: MemoryAlert[]) => void
+  /** Start and stop print nothing. Default false. */
+  silent?: boolean
+}
+
+/**
+ * Samples memory, raises alerts, and suspects leaks.
+ *
+ * While it profiles, a native thread keeps the beat, also while the event loop is blocked, and does not keep the
+ * process alive. It judges leaks by what V8's major collections leave behind: growth that continues over
+ * 1,800 beats (half an hour at the default interval) after a grace of 600, sooner when it is faster, and at once
+ * when the heap grows by half within 100 beats and three collections confirm it. Without profiling, the samples themselves are
+ * judged, from the tenth on: they must rise steadily by 5 %, beyond chance, and above all that was there before.
+ */
+export class MemoryProfiler {
+  constructor(options?: MemoryProfilerOptions)
+  /** Milliseconds. Writable; takes effect on the next start. */
+  samplingInterval: number
+  /** Writable; takes effect on the next sample. */
+  maxSamples: number
+  /** Writable. */
+  thresholds: MemoryThresholds
+  /** Oldest first. */
+  samples: MemorySample[]
+  /** Oldest first, at most `maxSamples`. */
+  alerts: MemoryAlert[]
+  /** By label. */
+  snapshots: Map<string, MemorySnapshot>
+  objectLeakDetector: ObjectLeakDetector
+  /** Writable. */
+  alertCallback: ((alerts: MemoryAlert[]) => void) | undefined
+  /** Writable. */
+  silent: boolean
+  readonly profiling: boolean
+  /** The most bytes this process ever had resident, as the system counts it. */
+  readonly peak: { rss: number }
+  /**
+   * Starts sampling; does nothing if it has started.
+   *
+   * @throws an error with the system's `code` when the system refuses a thread or the reading
+   */
+  startProfiling(): void
+  /** Stops sampling; does nothing unless it has started. */
+  stopProfiling(): void
+  /** Takes a sample now, appends it, and checks thresholds and leaks. Called on each beat too. */
+  takeSample(): MemorySample
+  /** Raises an alert for each metric above its threshold. Of a stale sample only `rss` is checked. */
+  checkThresholds(sample: MemorySample): void
+  /** Raises an alert if the kept samples, or the collections while profiling, make a leak suspected. */
+  detectMemoryLeaks(sample: MemorySample): void
+  /** Told of raised alerts; made to be overridden. Calls `alertCallback`, or else `console.warn`. */
+  triggerAlerts(alerts: MemoryAlert[]): void
+  /** (last - first) / first; 0 for fewer than two values. */
+  calculateTrend(values: ArrayLike<number>): number
+  /** Keeps the present state under `label`, in the place of an earlier one. */
+  createSnapshot(label: string): MemorySnapshot
+  /** @throws an error with code `ERR_AIWF_SNAPSHOT_NOT_FOUND` and the `label` */
+  compareSnapshots(label1: string, label2: string): SnapshotComparison
+  getOptimizationSuggestions(): MemorySuggestion[]
+  /** A full collection, also without `--expose-gc`. Blocks, about a millisecond for each MB in use. */
+  forceGarbageCollection(): CollectionResult
+  generateReport(): MemoryReport
+  /**
+   * Writes the report as JSON, as a whole or not at all, and resolves to the path. Rejects as `fs` does:
+   * `ENOENT`, `EACCES`, …
+   */
+  saveReport(filePath: string): Promise<string>
+  /**
+   * Profiles for `duration` milliseconds (default 60000) and resolves to the report. A profiler that had started
+   * before goes on.
+   */
+  monitor(duration?: number): Promise<MemoryReport>
+}
+
+/** Counts objects by type, as it is told of them. */
+export class ObjectLeakDetector {
+  tracking: boolean
+  /** By type. */
+  objectCounts: Map<string, number>
+  /** Clears the counts and begins to count. */
+  startTracking(): void
+  /** The counts stay. */
+  stopTracking(): void
+  /** Counts one more or one less, never below 0. Ignored unless tracking. */
+  trackObject(type: string, operation?: 'create' | 'destroy'): void
+  getObjectCounts(): Record<string, number>
+  /** The types with more than `threshold` objects (default 1000). */
+  findLeakingObjects(threshold?: number): { type: string; count: number }[]
+}
+
+export interface FileAdvice {
+  recommendation: 'streaming' | 'buffer'
+  reason: string
+  /** Bytes; only for streaming. */
+  chunkSize?: number
+}
+
+export interface DataAdvice {
+  recommendation: string
+  reason: string
+}
+
+// biome-ignore lint/complexity/noStaticOnlyClass: users call it so
+export class MemoryOptimizer {
+  /** Streaming for files above 100 MiB. Rejects as `fs.promises.stat` does. `chunkSize` defaults to 65536. */
+  static optimizeForLargeFiles(filePath: string, chunkSize?: number): Promise<FileAdvice>
+  /** Advises against arrays above 10,000 elements and objects above 1,000 keys. */
+  static optimizeDataStructures(data: unknown): DataAdvice
+  /**
+   * Removes files that last changed more than an hour ago, and resolves to their paths. Only regular files of this
+   * user, directly in the folder. Without a folder it works on `os.tmpdir()`, on names that begin with `aiwf` or
+   * `.aiwf`; in a folder that is named, on every name. Rejects when the folder can't be read.
+   */
+  static cleanupTemporaryFiles(tmpDir?: string): Promise<string[]>
+}

@@ -1,0 +1,54 @@
+// @ts-check
+'use strict'
+
+const os = require('node:os')
+const path = require('node:path')
+
+const args = require('../internal/arguments.js')
+const { traced } = require('../internal/errors.js')
+const native = require('../internal/native.js')
+const { promised, settler } = require('../internal/settle.js')
+
+/** @import * as types from '../memory-profiler.js' */
+
+// biome-ignore lint/complexity/noStaticOnlyClass: users call it so
+class MemoryOptimizer {
+  /**
+   * @param {string} filePath
+   * @param {number} [chunkSize]
+   * @returns {Promise<types.FileAdvice>}
+   */
+  static async optimizeForLargeFiles(filePath, chunkSize = 65536) {
+    args.string('filePath', filePath)
+    args.integer('chunkSize', chunkSize, 1)
+    const advice = await traced(
+      promised((ticket) => native.adviseOnFile(settler, ticket, filePath)),
+    )
+    return advice.recommendation === 'streaming' ? { ...advice, chunkSize } : advice
+  }
+
+  /**
+   * @param {unknown} data
+   * @returns {types.DataAdvice}
+   */
+  static optimizeDataStructures(data) {
+    const keys = typeof data === 'object' && data !== null ? Object.keys(data).length : 0
+    return native.adviseOnData(Array.isArray(data) ? data.length : undefined, keys)
+  }
+
+  /**
+   * @param {string} [tmpDir]
+   * @returns {Promise<string[]>}
+   */
+  static async cleanupTemporaryFiles(tmpDir) {
+    const folder = path.normalize(
+      tmpDir === undefined ? os.tmpdir() : args.string('tmpDir', tmpDir),
+    )
+    const ownOnly = tmpDir === undefined
+    return traced(
+      promised((ticket) => native.cleanUpTemporaryFiles(settler, ticket, folder, ownOnly)),
+    )
+  }
+}
+
+module.exports = { MemoryOptimizer }
