@@ -1,1 +1,2 @@
 export * from './cache-system.js'
+export * from './performance-benchmark.js'

@@ -2,4 +2,5 @@
 
 module.exports = {
   ...require('./cache-system.js'),
+  ...require('./performance-benchmark.js'),
 }

@@ -22,6 +22,22 @@ pub enum Error {
     #[error("The native code panicked: {0}. This is a defect; please report it.")]
     Panic(String),
 
+    /// The target of a load test is no URL.
+    #[error("Invalid URL")]
+    InvalidUrl,
+
+    /// The target of a load test is a URL of another scheme.
+    #[error("Protocol \"{0}:\" not supported. Expected \"http:\" or \"https:\"")]
+    UnsupportedProtocol(String),
+
+    /// The system's certificates cannot be used.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(String),
+
+    /// A benchmark report that is to be shown lacks what a report has.
+    #[error("Invalid benchmark report: {0}")]
+    InvalidReport(String),
+
     /// The caller withdrew. JavaScript replaces it by the signal's own reason.
     #[error("The operation was aborted")]
     Aborted,
@@ -45,7 +61,12 @@ pub enum Detail {
 impl Error {
     /// The constructor of the JavaScript error.
     pub fn class(&self) -> Class {
-        Class::Error
+        match self {
+            Self::InvalidUrl | Self::UnsupportedProtocol(_) | Self::InvalidReport(_) => {
+                Class::TypeError
+            }
+            _ => Class::Error,
+        }
     }
 
     /// The stable identifier a caller branches on.
@@ -53,6 +74,10 @@ impl Error {
         match self {
             Self::System(error) => error.code(),
             Self::Panic(_) => "ERR_AIWF_PANIC",
+            Self::InvalidUrl => "ERR_INVALID_URL",
+            Self::UnsupportedProtocol(_) => "ERR_INVALID_PROTOCOL",
+            Self::Tls(_) => "ERR_AIWF_TLS",
+            Self::InvalidReport(_) => "ERR_AIWF_INVALID_REPORT",
             Self::Aborted => "ABORT_ERR",
         }
     }

@@ -82,9 +82,10 @@ function integer(name, value, min = 0, max = 2 ** 31 - 1) {
 }
 
 /**
+ * @template T
  * @param {string} name
- * @param {unknown} value
- * @returns {object}
+ * @param {T} value
+ * @returns {T & object}
  */
 function object(name, value) {
   if (typeof value !== 'object' || value === null) throw invalidType(name, 'of type object', value)
@@ -102,4 +103,18 @@ function callback(name, value) {
   return value
 }
 
-module.exports = { string, number, integer, object, callback, invalidType, outOfRange }
+/**
+ * @template T
+ * @param {string} name
+ * @param {T} value
+ * @param {new (...args: any[]) => unknown} type
+ * @returns {T}
+ */
+function instance(name, value, type) {
+  if (!(value instanceof type)) {
+    throw invalidType(name, `an instance of ${type.name}`, value)
+  }
+  return value
+}
+
+module.exports = { string, number, integer, object, callback, instance, invalidType, outOfRange }

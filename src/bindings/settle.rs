@@ -171,6 +171,14 @@ impl Settler {
     }
 }
 
+impl Drop for Settler {
+    /// The environment ends, as a worker thread's may while the process goes on: nobody is left to want
+    /// what still runs for it.
+    fn drop(&mut self) {
+        lock(&self.reporter.0.running).values().for_each(CancellationToken::cancel);
+    }
+}
+
 /// These mutexes guard plain queues that no panic can leave half-changed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
