@@ -174,6 +174,16 @@ describe('a URL', () => {
     }
   })
 
+  test('nobody waits to start when no request is left', async () => {
+    const server = http.createServer((_, response) => response.end())
+    await serving(server, async (url) => {
+      for (const target of [url, async () => {}]) {
+        const { metrics } = await load({ target, maxRequests: 5, rampUp: 1e9 })
+        assert.equal(metrics.totalRequests, 5)
+      }
+    })
+  })
+
   test('requests in flight at the end are cut off and counted', async () => {
     const { metrics } = await serving(
       raw(() => {}),
@@ -232,7 +242,7 @@ describe('a function', () => {
       running--
       if (++calls % 2 === 0) throw new Error('every other')
     }
-    const { metrics, timeline } = await load({ target, maxRequests: 40 })
+    const { metrics, timeline } = await load({ target, maxRequests: 40, duration: 1e9 })
     assert.deepEqual([most, calls], [3, 40])
     assert.deepEqual([metrics.successfulRequests, metrics.errors.rejected], [20, 20])
     assert.equal(metrics.errorRate, 0.5)
@@ -253,6 +263,8 @@ describe('a function', () => {
   test('that never settles or throws is counted', async () => {
     const never = await load({ target: () => new Promise(() => {}), timeout: 5, maxRequests: 6 })
     assert.deepEqual([never.metrics.totalRequests, never.metrics.errors.timeout], [6, 6])
+    const cut = await load({ target: () => new Promise(() => {}), duration: 5 })
+    assert.deepEqual([cut.metrics.totalRequests, cut.metrics.errors.timeout], [3, 3])
     const target = () => {
       throw new Error('at once')
     }
@@ -267,7 +279,8 @@ describe('a function', () => {
       if (++calls === 5) controller.abort('enough')
       return calls < 5 ? undefined : new Promise(() => {})
     }
-    const config = { target, rampUp: 60_000, signal: controller.signal }
+    const timeout = 2 ** 31 - 1
+    const config = { target, rampUp: 60_000, timeout, signal: controller.signal }
     await assert.rejects(load(config), (reason) => reason === 'enough')
     assert.equal(calls, 5)
   })

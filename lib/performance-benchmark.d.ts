@@ -285,9 +285,8 @@ export class PerformanceBenchmark {
    * Puts load on a target, as much as it takes. Whatever the target does is counted; the promise rejects only
    * for wrong arguments, an aborted signal, or if the system refuses threads.
    *
-   * Requests in flight when a worker's time is up get one more second; then they count as timed out. The
-   * test takes at most `duration` + `rampUp` and that second. Calls of a function are awaited, for at most
-   * `timeout`.
+   * Requests and calls in flight when a worker's time is up get one more second; then they count as timed
+   * out. The test takes at most `duration` + `rampUp` and that second.
    */
   runLoadTest(config: LoadTestConfig): Promise<LoadTestResult>
   /**
@@ -307,6 +306,7 @@ export class PerformanceBenchmark {
 }
 
 /** Ready-made suites. They clean up after themselves and use the system's temporary folder. */
+// biome-ignore lint/complexity/noStaticOnlyClass: the name and form callers know
 export class BenchmarkSuites {
   /** `File Read Performance`, `File Write Performance` */
   static fileOperations(): BenchmarkSuite

@@ -10,8 +10,14 @@ const { TimeoutError, Watchdog } = require('./watchdog.js')
 
 /** @import * as types from '../performance-benchmark.js' */
 
+/** The longest delay a timer takes, in milliseconds. */
+const MAX_DELAY = 2 ** 31 - 1
+
 /** How long calls may follow each other before timers and I/O get a turn, in milliseconds. */
 const YIELD_AFTER = 10
+
+/** What a call still gets when its worker's time is up, in milliseconds; as requests do. */
+const GRACE = 1000
 
 /** Milliseconds an interval of the timeline. */
 const INTERVAL = 1000
@@ -29,10 +35,10 @@ function loadTestConfig(config) {
   return {
     name: args.string('name', config.name),
     target,
-    duration: args.number('duration', config.duration ?? 60_000),
+    duration: args.number('duration', config.duration ?? 60_000, 0, MAX_DELAY),
     concurrency: args.integer('concurrency', config.concurrency ?? 10, 1),
-    rampUp: args.number('rampUp', config.rampUp ?? 5000),
-    timeout: args.number('timeout', config.timeout ?? 30_000, 1, 2 ** 31 - 1),
+    rampUp: args.number('rampUp', config.rampUp ?? 5000, 0, MAX_DELAY),
+    timeout: args.number('timeout', config.timeout ?? 30_000, 1, MAX_DELAY),
     method: methodOf(config.method ?? 'GET'),
     ...(maxRequests != null && {
       maxRequests: args.integer('maxRequests', maxRequests, 1, Number.MAX_SAFE_INTEGER),
@@ -107,6 +113,8 @@ class Calls {
   /** @type {Set<InstanceType<typeof Watchdog>>} */
   #watchdogs = new Set()
   #stop = new AbortController()
+  /** Fires when no call is left to make, so that no worker waits to start. */
+  #over = new AbortController()
 
   /** @param {Settings & { target: () => unknown }} settings */
   constructor(settings) {
@@ -130,6 +138,7 @@ class Calls {
   /** @param {unknown} reason */
   abort(reason) {
     this.#stop.abort(reason)
+    this.#over.abort()
     for (const watchdog of this.#watchdogs) watchdog.interrupt(reason)
   }
 
@@ -138,24 +147,32 @@ class Calls {
     const { concurrency, rampUp, duration, timeout, maxRequests = Infinity } = this.#settings
     const start = this.#start + (index / concurrency) * rampUp
     await this.#until(start)
+    if (this.#over.signal.aborted) return
     const end = start + duration
     const watchdog = new Watchdog(timeout)
     this.#watchdogs.add(watchdog)
     this.#active++
-    while (!this.#stop.signal.aborted && performance.now() < end && this.#claimed < maxRequests) {
-      this.#claimed++
-      await this.#call(watchdog)
+    while (!this.#over.signal.aborted && performance.now() < end) {
+      if (++this.#claimed === maxRequests) this.#over.abort()
+      await this.#call(watchdog, end)
     }
     this.#active--
     this.#watchdogs.delete(watchdog)
     watchdog.stop()
   }
 
-  /** @param {InstanceType<typeof Watchdog>} watchdog */
-  async #call(watchdog) {
+  /**
+   * @param {InstanceType<typeof Watchdog>} watchdog
+   * @param {number} end when the worker's time is up
+   */
+  async #call(watchdog, end) {
     const start = performance.now()
     try {
-      await watchdog.watch(Promise.resolve(this.#settings.target()))
+      const result = Promise.resolve(this.#settings.target())
+      const watched = watchdog.watch(result, Math.min(this.#settings.timeout, end + GRACE - start))
+      // The call itself may have ended the test, before there was a wait to interrupt.
+      if (this.#stop.signal.aborted) watchdog.interrupt(this.#stop.signal.reason)
+      await watched
       const latency = performance.now() - start
       if (latency > this.#settings.timeout) this.#timedOut++
       else this.#latencies.push(latency)
@@ -173,7 +190,7 @@ class Calls {
 
   /** @param {number} time of `performance.now()` */
   #until(time) {
-    const { signal } = this.#stop
+    const { signal } = this.#over
     const wait = time - performance.now()
     if (wait <= 0 || signal.aborted) return
     return new Promise((resolve) => {

@@ -29,14 +29,16 @@ class Watchdog {
   }
 
   /**
-   * Settles as `result` does, or rejects when that takes too long. One at a time.
+   * Settles as `result` does, or rejects when that takes too long. One at a time, and no limit may end before
+   * an earlier one.
    *
    * @param {PromiseLike<unknown>} result
+   * @param {number} [limit] milliseconds
    * @returns {Promise<unknown>}
    */
-  watch(result) {
-    this.#deadline = performance.now() + this.#timeout
-    this.#timer ??= setTimeout(() => this.#look(), this.#timeout)
+  watch(result, limit = this.#timeout) {
+    this.#deadline = performance.now() + limit
+    this.#timer ??= setTimeout(() => this.#look(), limit)
     return new Promise((resolve, reject) => {
       this.#reject = reject
       result.then(resolve, reject)

@@ -61,6 +61,8 @@ struct Test {
     endpoint: Endpoint,
     started: Instant,
     claimed: AtomicU64,
+    /// Fires when no request is left to send, so that no worker waits to start.
+    exhausted: CancellationToken,
 }
 
 /// Runs the test to its end. Fails with [`Error::Aborted`] if `cancel` fires, and if the system refuses
@@ -70,7 +72,13 @@ pub async fn run(target: Target, plan: Plan, cancel: CancellationToken) -> Resul
         endpoint = Endpoint::resolve(target, plan.timeout) => endpoint?,
         () = cancel.cancelled() => return Err(Error::Aborted),
     };
-    let test = Arc::new(Test { plan, endpoint, started: Instant::now(), claimed: 0.into() });
+    let test = Arc::new(Test {
+        plan,
+        endpoint,
+        started: Instant::now(),
+        claimed: 0.into(),
+        exhausted: CancellationToken::new(),
+    });
     // The threads must not outlive this future, whichever way it ends.
     let stop = cancel.child_token();
     let _stop_threads = stop.clone().drop_guard();

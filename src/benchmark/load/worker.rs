@@ -26,7 +26,10 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(10);
 pub(super) async fn run(test: Arc<Test>, index: usize, tally: Arc<Mutex<Tally>>) {
     let share = index as f64 / test.plan.concurrency as f64;
     let start = test.started + test.plan.ramp_up.mul_f64(share);
-    sleep_until(start).await;
+    tokio::select! {
+        () = sleep_until(start) => {}
+        () = test.exhausted.cancelled() => return,
+    }
     lock(&tally).join();
     let end = start + test.plan.duration;
     let mut worker = Worker {
@@ -46,7 +49,11 @@ impl Test {
     /// Whether one more request may be sent.
     fn claim(&self) -> bool {
         let Some(max) = self.plan.max_requests else { return true };
-        self.claimed.fetch_add(1, Ordering::Relaxed) < max
+        let claimed = self.claimed.fetch_add(1, Ordering::Relaxed) < max;
+        if !claimed {
+            self.exhausted.cancel();
+        }
+        claimed
     }
 }
 
