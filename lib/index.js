@@ -4,4 +4,5 @@ module.exports = {
   ...require('./cache-system.js'),
   ...require('./file-batch-processor.js'),
   ...require('./memory-profiler.js'),
+  ...require('./performance-benchmark.js'),
 }

@@ -1,10 +1,13 @@
 //! The border to JavaScript: the only place that imports napi. It converts and decides nothing.
 
+mod benchmark;
 mod errors;
 mod files;
 mod github;
+mod load_test;
 mod memory;
 mod rate_limiter;
 mod raw;
+mod report;
 mod settle;
 mod testing;

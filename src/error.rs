@@ -85,6 +85,10 @@ pub enum Error {
     #[error("The native code panicked: {0}. This is a defect; please report it.")]
     Panic(String),
 
+    /// A benchmark report that is to be shown lacks what a report has.
+    #[error("Invalid benchmark report: {0}")]
+    InvalidReport(String),
+
     /// The caller withdrew. JavaScript replaces it by the signal's own reason.
     #[error("The operation was aborted")]
     Aborted,
@@ -117,7 +121,7 @@ impl Error {
     /// The constructor of the JavaScript error.
     pub fn class(&self) -> Class {
         match self {
-            Self::InvalidRepository { .. } => Class::TypeError,
+            Self::InvalidRepository { .. } | Self::InvalidReport(_) => Class::TypeError,
             Self::Network(error) => error.class(),
             Self::FileTooLarge { .. } => Class::RangeError,
             _ => Class::Error,
@@ -140,6 +144,7 @@ impl Error {
             Self::FileTooLarge { .. } => "ERR_FS_FILE_TOO_LARGE",
             Self::QueueCleared => "ERR_AIWF_QUEUE_CLEARED",
             Self::Panic(_) => "ERR_AIWF_PANIC",
+            Self::InvalidReport(_) => "ERR_AIWF_INVALID_REPORT",
             Self::Aborted => "ABORT_ERR",
         }
     }

@@ -2,13 +2,16 @@
 //!
 //! - [`error`]: what can go wrong, in one type; every room uses it.
 //! - [`runtime`]: the threads every room shares.
+//! - [`tls`]: how every engine secures a connection.
 //! - [`files`]: many file operations at once, in order.
+//! - [`benchmark`]: statistics, regressions, reports and load tests.
 //! - [`github`]: how often and how GitHub is asked.
 //! - [`mirror`]: the main job; composes `github` and `files`.
 //! - [`memory`]: what the process holds, and whether it leaks.
 //! - `bindings`: the border to JavaScript; no other room imports napi.
 
 #[cfg_attr(test, allow(dead_code, reason = "a test binary registers no exports"))]
+pub mod benchmark;
 mod bindings;
 pub mod error;
 pub mod files;
@@ -16,3 +19,4 @@ pub mod github;
 pub mod memory;
 pub mod mirror;
 pub mod runtime;
+pub mod tls;

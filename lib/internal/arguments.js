@@ -93,9 +93,10 @@ function integer(name, value, min = 0, max = 2 ** 31 - 1) {
 }
 
 /**
+ * @template T
  * @param {string} name
- * @param {unknown} value
- * @returns {object}
+ * @param {T} value
+ * @returns {T & object}
  */
 function object(name, value) {
   if (typeof value !== 'object' || value === null) throw invalidType(name, 'of type object', value)
@@ -164,6 +165,20 @@ function mode(name, value) {
   throw invalidValue(name, 'must be a 32-bit unsigned integer or an octal string', value)
 }
 
+/**
+ * @template T
+ * @param {string} name
+ * @param {T} value
+ * @param {new (...args: any[]) => unknown} type
+ * @returns {T}
+ */
+function instance(name, value, type) {
+  if (!(value instanceof type)) {
+    throw invalidType(name, `an instance of ${type.name}`, value)
+  }
+  return value
+}
+
 module.exports = {
   string,
   number,
@@ -171,6 +186,7 @@ module.exports = {
   limit,
   object,
   callback,
+  instance,
   path,
   encoding,
   mode,

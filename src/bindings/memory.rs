@@ -15,7 +15,7 @@ use crate::{
         advice::{self, FileAdvice, Situation},
         growth::{self, Reading, Trend},
         leak::{LeakDetector, LeakRule},
-        report, sample,
+        sample,
         sampler::Sampler,
         temp_files::{self, Scope},
     },
@@ -209,10 +209,4 @@ pub fn clean_up_temporary_files(settler: &Settler, ticket: Ticket, folder: Strin
         let paths = removed.into_iter().map(|path| path.to_string_lossy().into_owned());
         Ok(paths.collect::<Vec<_>>())
     });
-}
-
-/// Writes `text` to `path`, as a whole or not at all.
-#[napi(catch_unwind)]
-pub fn save_report(settler: &Settler, ticket: Ticket, path: String, text: String) {
-    settler.reporter().spawn_blocking(ticket, move || report::save(&PathBuf::from(path), &text));
 }

@@ -7,13 +7,22 @@ use std::{
 
 use napi_derive::napi;
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use super::settle::{Reporter, Settler, Ticket};
 use crate::{github::rate_limit::RateLimit, runtime};
 
+/// A limit with the one task that sleeps from release to release while anybody waits.
+struct Driver {
+    state: Mutex<State>,
+    /// The limit has changed: the next release may be sooner than the task believes.
+    changed: Notify,
+    reporter: Reporter,
+}
+
 struct State {
     limit: RateLimit<Ticket>,
-    /// Whether a task sleeps until the next release.
+    /// Whether the task runs.
     ticking: bool,
 }
 
@@ -27,8 +36,7 @@ pub struct RateLimiterStats {
 
 #[napi]
 pub struct NativeRateLimiter {
-    state: Arc<Mutex<State>>,
-    reporter: Reporter,
+    driver: Arc<Driver>,
 }
 
 #[napi]
@@ -36,28 +44,33 @@ impl NativeRateLimiter {
     #[napi(constructor, catch_unwind)]
     pub fn new(settler: &Settler, max_requests: u32, time_window: f64) -> Self {
         let limit = RateLimit::new(max_requests as usize, millis(time_window));
-        let state = Arc::new(Mutex::new(State { limit, ticking: false }));
-        Self { state, reporter: settler.reporter() }
+        let driver = Driver {
+            state: Mutex::new(State { limit, ticking: false }),
+            changed: Notify::new(),
+            reporter: settler.reporter(),
+        };
+        Self { driver: Arc::new(driver) }
     }
 
     #[napi(catch_unwind)]
     pub fn configure(&self, max_requests: u32, time_window: f64) {
-        self.state.lock().limit.configure(max_requests as usize, millis(time_window));
-        tick(&self.state, &self.reporter);
+        self.driver.state.lock().limit.configure(max_requests as usize, millis(time_window));
+        self.driver.changed.notify_one();
     }
 
     /// Settles `ticket` when its turn has come. True if that was at once: then nothing is reported.
     #[napi(catch_unwind)]
     pub fn wait_for_next(&self, ticket: Ticket) -> bool {
         let now = Instant::now();
-        let mut state = self.state.lock();
+        let mut state = self.driver.state.lock();
         state.limit.enqueue(ticket, now);
         let released = state.limit.release(now);
         drop(state);
         let at_once = released.contains(&ticket);
-        self.reporter.report_all(released.into_iter().filter(|&other| other != ticket).map(turn));
+        let others = released.into_iter().filter(|&other| other != ticket);
+        self.driver.reporter.report_all(others.map(turn));
         if !at_once {
-            tick(&self.state, &self.reporter);
+            self.driver.start();
         }
         at_once
     }
@@ -65,12 +78,12 @@ impl NativeRateLimiter {
     /// Takes `ticket` out of the queue; its promise is then the caller's to settle.
     #[napi(catch_unwind)]
     pub fn withdraw(&self, ticket: Ticket) {
-        self.state.lock().limit.withdraw(|waiting| *waiting == ticket);
+        self.driver.state.lock().limit.withdraw(|waiting| *waiting == ticket);
     }
 
     #[napi(catch_unwind)]
     pub fn stats(&self) -> RateLimiterStats {
-        let stats = self.state.lock().limit.stats(Instant::now());
+        let stats = self.driver.state.lock().limit.stats(Instant::now());
         RateLimiterStats {
             total_requests: stats.total as f64,
             throttled_requests: stats.throttled as f64,
@@ -79,29 +92,33 @@ impl NativeRateLimiter {
     }
 }
 
-/// Starts the one task that sleeps from release to release while anybody waits.
-fn tick(state: &Arc<Mutex<State>>, reporter: &Reporter) {
-    if std::mem::replace(&mut state.lock().ticking, true) {
-        return;
-    }
-    let (state, reporter) = (Arc::clone(state), reporter.clone());
-    runtime::spawn(async move {
-        while let Some(wait) = release(&state, &reporter) {
-            tokio::time::sleep(wait).await;
+impl Driver {
+    fn start(self: &Arc<Self>) {
+        if std::mem::replace(&mut self.state.lock().ticking, true) {
+            return;
         }
-    });
-}
+        let driver = Arc::clone(self);
+        runtime::spawn(async move {
+            while let Some(wait) = driver.release() {
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => {}
+                    () = driver.changed.notified() => {}
+                }
+            }
+        });
+    }
 
-/// Lets through whose turn has come; returns how long to the next, or `None` when nobody waits.
-fn release(state: &Mutex<State>, reporter: &Reporter) -> Option<Duration> {
-    let mut state = state.lock();
-    let now = Instant::now();
-    let released = state.limit.release(now);
-    let next = state.limit.next_release(now);
-    state.ticking = next.is_some();
-    drop(state);
-    reporter.report_all(released.into_iter().map(turn));
-    next
+    /// Lets through whose turn has come; returns how long to the next, or `None` when nobody waits.
+    fn release(&self) -> Option<Duration> {
+        let mut state = self.state.lock();
+        let now = Instant::now();
+        let released = state.limit.release(now);
+        let next = state.limit.next_release(now);
+        state.ticking = next.is_some();
+        drop(state);
+        self.reporter.report_all(released.into_iter().map(turn));
+        next
+    }
 }
 
 fn turn(ticket: Ticket) -> (Ticket, crate::error::Result<()>) {

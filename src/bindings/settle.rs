@@ -219,3 +219,11 @@ impl Settler {
         self.reporter.clone()
     }
 }
+
+impl Drop for Settler {
+    /// The environment ends, as a worker thread's may while the process goes on: nobody is left to want
+    /// what still runs for it.
+    fn drop(&mut self) {
+        self.reporter.0.running.lock().values().for_each(CancellationToken::cancel);
+    }
+}

@@ -3,16 +3,14 @@
 //! Connections are kept alive, HTTP/2 and gzip are spoken, proxies come from the environment. Credentials
 //! do not follow a redirect to another host, and no redirect leaves `https`.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{sync::OnceLock, time::Duration};
 
 use reqwest::{Client, Method, Url, header::HeaderMap, redirect};
-use rustls::{ClientConfig, RootCertStore};
-use rustls_platform_verifier::BuilderVerifierExt;
 
-use crate::error::{Error, NetworkError, NetworkFailure, Result, without_credentials};
+use crate::{
+    error::{Error, NetworkError, NetworkFailure, Result, without_credentials},
+    tls,
+};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -133,7 +131,8 @@ fn client(url: &str) -> Result<&'static Client> {
     if let Some(client) = CLIENT.get() {
         return Ok(client);
     }
-    let tls = tls().map_err(|error| NetworkError::new(NetworkFailure::Tls, url, error))?;
+    let tls =
+        tls::client_config().map_err(|error| NetworkError::new(NetworkFailure::Tls, url, error))?;
     let client = Client::builder()
         .tls_backend_preconfigured(tls)
         .connect_timeout(CONNECT_TIMEOUT)
@@ -142,24 +141,6 @@ fn client(url: &str) -> Result<&'static Client> {
         .build()
         .map_err(|error| NetworkError::new(NetworkFailure::Tls, url, root(&error)))?;
     Ok(CLIENT.get_or_init(|| client))
-}
-
-/// Trusts what the operating system trusts. Slim container images trust nothing at all; there Mozilla's
-/// list stands in, as it does inside Node. The cryptography is ring's, chosen here and not for the
-/// process, so that another addon's choice cannot clash with ours.
-fn tls() -> std::result::Result<ClientConfig, rustls::Error> {
-    let builder = || {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()
-    };
-    let verified = builder()?.with_platform_verifier();
-    Ok(match verified {
-        Ok(config) => config.with_no_client_auth(),
-        Err(_) => {
-            let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() };
-            builder()?.with_root_certificates(roots).with_no_client_auth()
-        }
-    })
 }
 
 fn follow(attempt: redirect::Attempt<'_>) -> redirect::Action {

@@ -1,0 +1,317 @@
+/// <reference types="node" />
+
+/** How a test is run. Each can be set for a {@link PerformanceBenchmark} and for a single test. */
+export interface BenchmarkTestOptions {
+  /** Measured calls; 100 by default. 0 runs none. */
+  iterations?: number
+  /** Calls before those, not measured; 10 by default. 0 runs none. */
+  warmupIterations?: number
+  /** Calls at once in each iteration; 1 by default. */
+  concurrency?: number
+  /**
+   * Milliseconds an iteration, and each set-up or tear-down, may take; 30,000 by default. An iteration that
+   * takes longer counts as an error. A function that blocks cannot be interrupted; it counts once it returns.
+   */
+  timeout?: number
+}
+
+export interface BenchmarkOptions extends BenchmarkTestOptions {
+  /** Profiles memory during {@link PerformanceBenchmark.run}; false by default. */
+  memoryProfiling?: boolean
+  /** Prints nothing; false by default. */
+  silent?: boolean
+}
+
+export interface BenchmarkHooks {
+  /** Runs before. If it fails, so does the test, or every test of the suite. */
+  setup?: () => unknown
+  /** Runs afterwards, also if something failed. */
+  teardown?: () => unknown
+}
+
+export interface BenchmarkTest extends BenchmarkTestOptions, BenchmarkHooks {
+  name: string
+  /**
+   * What is measured. If it returns a promise, that is awaited. A finite number `throughput` of its result is
+   * recorded, unless `concurrency` is above 1.
+   */
+  fn: () => unknown
+}
+
+export interface BenchmarkSuite extends BenchmarkHooks {
+  name: string
+  tests: BenchmarkTest[]
+}
+
+/** What was measured, iteration by iteration; failed iterations only count as errors. */
+export interface BenchmarkMetrics {
+  /** Milliseconds. */
+  duration: number[]
+  /** Bytes by which the used heap changed; negative if garbage was collected meanwhile. */
+  memory: number[]
+  /**
+   * What the test itself returned as `throughput`; with `concurrency` above 1 the successful calls a second
+   * of each iteration.
+   */
+  throughput: number[]
+  /** Iterations that failed. One with `concurrency` above 1 fails if all of its calls do. */
+  errors: number
+}
+
+/** The figures of one metric, in its unit. Values that are not finite are left out. */
+export interface MetricStatistics {
+  min: number
+  max: number
+  avg: number
+  /** The middle value; of an even count the mean of the two in the middle. */
+  median: number
+  /** Percentiles are nearest-rank. */
+  p95: number
+  p99: number
+  /** Population standard deviation. */
+  stddev: number
+  /** Median absolute deviation from the median, unscaled. */
+  mad: number
+  /**
+   * 95 % bootstrap confidence interval of the median, by the exact bootstrap distribution of the median
+   * (Efron 1982, section 10.3): always the same for the same values.
+   */
+  ci95: [lower: number, upper: number]
+  /** How many values lie beyond Tukey's fences, 1.5 interquartile ranges from the quartiles. */
+  outliers: number
+}
+
+export interface DurationStatistics extends MetricStatistics {
+  /** 1000 / `avg`: iterations a second. Missing if the average is 0. */
+  opsPerSecond?: number
+}
+
+/** A metric without finite values is missing. */
+export interface BenchmarkStatistics {
+  duration?: DurationStatistics
+  memory?: MetricStatistics
+  throughput?: MetricStatistics
+  /** Failed iterations among all; 0 if there were none. */
+  errorRate: number
+}
+
+export interface BenchmarkTestResult {
+  name: string
+  /** `'failed'` if every iteration failed, or `setup` or `teardown` did. */
+  status: 'completed' | 'failed'
+  iterations: number
+  warmupIterations: number
+  metrics: BenchmarkMetrics
+  statistics: BenchmarkStatistics
+  /** Milliseconds of all iterations together. */
+  totalTime: number
+  /** Why it failed: the first error's message. */
+  error?: string
+}
+
+/** Figures are of the completed tests, and 0 without any. */
+export interface BenchmarkSuiteSummary {
+  totalTests: number
+  passedTests: number
+  failedTests: number
+  /** Milliseconds a test. */
+  averageDuration: number
+  /** Milliseconds. */
+  totalDuration: number
+  /** Bytes by which the used heap changed in an iteration. */
+  memoryUsage: { min: number; max: number; avg: number }
+}
+
+export interface BenchmarkSuiteResult {
+  name: string
+  /** Milliseconds since 1970. */
+  timestamp: number
+  tests: BenchmarkTestResult[]
+  summary: BenchmarkSuiteSummary
+  /** The memory profiler's report, with `memoryProfiling`. */
+  memoryReport?: object
+}
+
+export interface LoadTestConfig {
+  name: string
+  /**
+   * A URL (`http:` or `https:`, with the certificates the system trusts) that native threads send HTTP/1.1
+   * requests to, or a function that is called here. Redirects are not followed.
+   */
+  target: string | (() => unknown)
+  /** Milliseconds each worker runs, from its own start; 60,000 by default. */
+  duration?: number
+  /** Workers, each with one connection or one call at a time; 10 by default. */
+  concurrency?: number
+  /** Milliseconds over which workers are added evenly; 5,000 by default. */
+  rampUp?: number
+  /** The test ends after so many requests. */
+  maxRequests?: number
+  /** Milliseconds a request may take, and a connection to open; 30,000 by default. */
+  timeout?: number
+  /** Ends the test; its promise rejects with the signal's reason. */
+  signal?: AbortSignal
+  /** `'GET'` by default. */
+  method?: string
+  /** Of requests to a URL. `Content-Length` and `Transfer-Encoding` are set by the engine. */
+  headers?: ConstructorParameters<typeof Headers>[0]
+  /** Of requests to a URL. */
+  body?: string | NodeJS.ArrayBufferView
+}
+
+/** Times are milliseconds. Response times are of successful requests and without the time to connect. */
+export interface LoadTestMetrics {
+  totalRequests: number
+  successfulRequests: number
+  failedRequests: number
+  averageResponseTime: number
+  responseTimePercentiles: { p50: number; p95: number; p99: number }
+  /** Successful requests a second. */
+  throughput: number
+  /** Failed requests among all; 0 without any. */
+  errorRate: number
+  /** Failed requests by kind. */
+  errors: {
+    /** No connection. */
+    connect: number
+    /** The connection ended before the response did. */
+    reset: number
+    /** No whole response in time. */
+    timeout: number
+    /** A status of 400 or above. */
+    status: number
+    /** No HTTP/1 response. */
+    protocol: number
+    /** The target function threw or its promise was rejected. */
+    rejected: number
+  }
+  /** Connections that were opened. */
+  connections: number
+}
+
+/** A second of a load test; the last one may be shorter. */
+export interface LoadTestPoint {
+  /** Milliseconds from the start of the test to the end of the interval. */
+  time: number
+  requests: number
+  errors: number
+  /** Successful requests a second. */
+  throughput: number
+  /** Milliseconds. */
+  p50: number
+  p99: number
+  activeWorkers: number
+}
+
+export interface LoadTestResult {
+  name: string
+  /** The settings of the test with their defaults, without headers and body, which may hold secrets. */
+  config: Omit<LoadTestConfig, 'signal' | 'headers' | 'body'>
+  /** Milliseconds since 1970. */
+  timestamp: number
+  metrics: LoadTestMetrics
+  timeline: LoadTestPoint[]
+  /** Milliseconds the test took. */
+  duration: number
+}
+
+/** What {@link PerformanceBenchmark.detectPerformanceRegression} reads of a test's result. */
+export interface ComparableTest {
+  name?: string
+  statistics?: Partial<Record<BenchmarkMetric, { avg: number }>>
+}
+
+/** The result of a test, or of a suite. */
+export type ComparableResult = ComparableTest | { tests: ComparableTest[] }
+
+export type BenchmarkMetric = 'duration' | 'memory' | 'throughput'
+
+export interface PerformanceRegression {
+  /** Whether there are issues. */
+  detected: boolean
+  /** Metrics that got worse beyond their threshold; `test` in suites. */
+  issues: { test?: string; metric: BenchmarkMetric; change: number; threshold: number }[]
+  /** Metrics that got better by more than their threshold. */
+  improvements: { test?: string; metric: BenchmarkMetric; change: number }[]
+  /** Tests of a suite that had no counterpart, or no metric in common with it; missing without any. */
+  uncompared?: string[]
+}
+
+export interface BenchmarkReport {
+  timestamp: number
+  summary: { totalSuites: number; totalTests: number; overallStatus: 'passed' | 'failed' }
+  suites: BenchmarkSuiteResult[]
+  configuration: Required<BenchmarkOptions>
+  systemInfo: {
+    nodeVersion: string
+    platform: NodeJS.Platform
+    arch: string
+    memory: NodeJS.MemoryUsage
+  }
+}
+
+/** What a benchmark needs of a memory profiler. */
+export interface BenchmarkMemoryProfiler {
+  startProfiling(): void
+  stopProfiling(): void
+  generateReport(): object
+}
+
+/** Runs suites of tests and load tests, compares results and writes reports. */
+export class PerformanceBenchmark {
+  constructor(options?: BenchmarkOptions)
+  /** Writable; what is written is checked by the next run. */
+  options: Required<BenchmarkOptions>
+  /** Of all suites that were run, in order. */
+  results: BenchmarkSuiteResult[]
+  /** Made when it is first read. */
+  memoryProfiler: BenchmarkMemoryProfiler
+  /** The last result of each suite, by name. */
+  benchmarkHistory: Map<string, BenchmarkSuiteResult>
+  /** Runs the tests one after the other. A failing test never stops the suite. */
+  run(suite: BenchmarkSuite): Promise<BenchmarkSuiteResult>
+  calculateStatistics(metrics: BenchmarkMetrics): BenchmarkStatistics
+  /** Values that are not finite are left out; 0 of nothing. They need not be sorted. */
+  calculateMedian(sorted: ArrayLike<number>): number
+  /**
+   * Nearest-rank. Values that are not finite are left out; 0 of nothing. They need not be sorted.
+   *
+   * @param percentile 0 to 100
+   */
+  calculatePercentile(sorted: ArrayLike<number>, percentile: number): number
+  /** Population standard deviation. Values that are not finite are left out; 0 of nothing. */
+  calculateStandardDeviation(values: ArrayLike<number>): number
+  /**
+   * Puts load on a target, as much as it takes. Whatever the target does is counted; the promise rejects only
+   * for wrong arguments, an aborted signal, or if the system refuses threads.
+   *
+   * Requests and calls in flight when a worker's time is up get one more second; then they count as timed
+   * out. The test takes at most `duration` + `rampUp` and that second.
+   */
+  runLoadTest(config: LoadTestConfig): Promise<LoadTestResult>
+  /**
+   * Compares averages. Thresholds of the relative change: duration +0.2, memory +0.3, throughput -0.1. A
+   * metric is compared if both sides have it and the baseline's average is above 0: there is no relative
+   * change to anything else. The tests of suites are matched by name.
+   */
+  detectPerformanceRegression(
+    current: ComparableResult,
+    baseline: ComparableResult,
+  ): PerformanceRegression
+  generateReport(): BenchmarkReport
+  /** Writes the report as JSON, whole or not at all; resolves to the path. Fails as `node:fs` does. */
+  saveReport(path: string): Promise<string>
+  /** Writes the report as one page of HTML that needs nothing else; resolves to the path. */
+  generateHTMLReport(path: string): Promise<string>
+}
+
+/** Ready-made suites. They clean up after themselves and use the system's temporary folder. */
+// biome-ignore lint/complexity/noStaticOnlyClass: the name and form callers know
+export class BenchmarkSuites {
+  /** `File Read Performance`, `File Write Performance` */
+  static fileOperations(): BenchmarkSuite
+  /** `Array Creation`, `Object Creation` */
+  static memoryOperations(): BenchmarkSuite
+  /** `Cache Hit Performance` */
+  static githubAPICache(): BenchmarkSuite
+}

@@ -1,0 +1,217 @@
+// @ts-check
+'use strict'
+
+const { METHODS } = require('node:http')
+const { setImmediate: turn } = require('node:timers/promises')
+const args = require('../internal/arguments.js')
+const native = require('../internal/native.js')
+const { promised, settler } = require('../internal/settle.js')
+const { TimeoutError, Watchdog } = require('./watchdog.js')
+
+/** @import * as types from '../performance-benchmark.js' */
+
+/** The longest delay a timer takes, in milliseconds. */
+const MAX_DELAY = 2 ** 31 - 1
+
+/** How long calls may follow each other before timers and I/O get a turn, in milliseconds. */
+const YIELD_AFTER = 10
+
+/** What a call still gets when its worker's time is up, in milliseconds; as requests do. */
+const GRACE = 1000
+
+/** Milliseconds an interval of the timeline. */
+const INTERVAL = 1000
+
+/**
+ * The settings of a load test, with defaults.
+ *
+ * @param {types.LoadTestConfig} config
+ */
+function loadTestConfig(config) {
+  args.object('config', config)
+  const { target, signal, maxRequests } = config
+  if (typeof target !== 'function') args.string('target', target)
+  if (signal !== undefined) args.instance('signal', signal, AbortSignal)
+  return {
+    name: args.string('name', config.name),
+    target,
+    duration: args.number('duration', config.duration ?? 60_000, 0, MAX_DELAY),
+    concurrency: args.integer('concurrency', config.concurrency ?? 10, 1),
+    rampUp: args.number('rampUp', config.rampUp ?? 5000, 0, MAX_DELAY),
+    timeout: args.number('timeout', config.timeout ?? 30_000, 1, MAX_DELAY),
+    method: methodOf(config.method ?? 'GET'),
+    ...(maxRequests != null && {
+      maxRequests: args.integer('maxRequests', maxRequests, 1, Number.MAX_SAFE_INTEGER),
+    }),
+  }
+}
+
+/** @typedef {ReturnType<typeof loadTestConfig>} Settings */
+
+/** @param {string} value */
+function methodOf(value) {
+  const method = args.string('method', value).toUpperCase()
+  if (!METHODS.includes(method) || method === 'CONNECT') {
+    throw args.outOfRange('method', 'a request method', value)
+  }
+  return method
+}
+
+/**
+ * Requests to a URL, made by native threads.
+ *
+ * @param {Settings & { target: string }} settings
+ * @param {types.LoadTestConfig} config
+ * @returns {Promise<import('../../binding.js').LoadOutcome>}
+ */
+async function loadUrl(settings, { headers, body, signal }) {
+  const plan = {
+    ...settings,
+    headers: [...new Headers(headers)].flat(),
+    body: bytesOf(body ?? ''),
+  }
+  return promised((ticket) => native.runLoadTest(settler, ticket, plan), { signal })
+}
+
+/** @param {string | NodeJS.ArrayBufferView} body */
+function bytesOf(body) {
+  if (typeof body === 'string') return Buffer.from(body)
+  if (ArrayBuffer.isView(body)) return Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+  throw args.invalidType('body', 'of type string or an instance of Buffer or TypedArray', body)
+}
+
+/**
+ * Calls of a function, made by `concurrency` loops on this thread.
+ *
+ * @param {Settings & { target: () => unknown }} settings
+ * @param {types.LoadTestConfig} config
+ */
+async function loadFunction(settings, { signal }) {
+  signal?.throwIfAborted()
+  const calls = new Calls(settings)
+  const abort = () => calls.abort(signal?.reason)
+  signal?.addEventListener('abort', abort, { once: true })
+  try {
+    return await calls.run()
+  } finally {
+    signal?.removeEventListener('abort', abort)
+  }
+}
+
+/** A load test whose calls are made here; native code keeps the record. */
+class Calls {
+  #settings
+  #record
+  #start = performance.now()
+  #claimed = 0
+  #active = 0
+  /** @type {number[]} */
+  #latencies = []
+  #rejected = 0
+  #timedOut = 0
+  #yielded = 0
+  /** @type {Set<InstanceType<typeof Watchdog>>} */
+  #watchdogs = new Set()
+  #stop = new AbortController()
+  /** Fires when no call is left to make, so that no worker waits to start. */
+  #over = new AbortController()
+
+  /** @param {Settings & { target: () => unknown }} settings */
+  constructor(settings) {
+    this.#settings = settings
+    this.#record = new native.LoadRecord(settings.timeout)
+  }
+
+  async run() {
+    const { concurrency } = this.#settings
+    const seconds = setInterval(() => this.#closeInterval(), INTERVAL)
+    try {
+      await Promise.all(Array.from({ length: concurrency }, (_, index) => this.#worker(index)))
+    } finally {
+      clearInterval(seconds)
+    }
+    this.#stop.signal.throwIfAborted()
+    this.#closeInterval()
+    return this.#record.finish()
+  }
+
+  /** @param {unknown} reason */
+  abort(reason) {
+    this.#stop.abort(reason)
+    this.#over.abort()
+    for (const watchdog of this.#watchdogs) watchdog.interrupt(reason)
+  }
+
+  /** @param {number} index */
+  async #worker(index) {
+    const { concurrency, rampUp, duration, timeout, maxRequests = Infinity } = this.#settings
+    const start = this.#start + (index / concurrency) * rampUp
+    await this.#until(start)
+    if (this.#over.signal.aborted) return
+    const end = start + duration
+    const watchdog = new Watchdog(timeout)
+    this.#watchdogs.add(watchdog)
+    this.#active++
+    while (!this.#over.signal.aborted && performance.now() < end) {
+      if (++this.#claimed === maxRequests) this.#over.abort()
+      await this.#call(watchdog, end)
+    }
+    this.#active--
+    this.#watchdogs.delete(watchdog)
+    watchdog.stop()
+  }
+
+  /**
+   * @param {InstanceType<typeof Watchdog>} watchdog
+   * @param {number} end when the worker's time is up
+   */
+  async #call(watchdog, end) {
+    const start = performance.now()
+    try {
+      const result = Promise.resolve(this.#settings.target())
+      const watched = watchdog.watch(result, Math.min(this.#settings.timeout, end + GRACE - start))
+      // The call itself may have ended the test, before there was a wait to interrupt.
+      if (this.#stop.signal.aborted) watchdog.interrupt(this.#stop.signal.reason)
+      await watched
+      const latency = performance.now() - start
+      if (latency > this.#settings.timeout) this.#timedOut++
+      else this.#latencies.push(latency)
+    } catch (error) {
+      if (this.#stop.signal.aborted) return
+      if (error instanceof TimeoutError) this.#timedOut++
+      else this.#rejected++
+    }
+    // Calls that never wait would keep timers and I/O from ever having their turn.
+    if (start - this.#yielded > YIELD_AFTER) {
+      await turn()
+      this.#yielded = performance.now()
+    }
+  }
+
+  /** @param {number} time of `performance.now()` */
+  #until(time) {
+    const { signal } = this.#over
+    const wait = time - performance.now()
+    if (wait <= 0 || signal.aborted) return
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', done)
+        resolve(undefined)
+      }
+      const timer = setTimeout(done, wait)
+      signal.addEventListener('abort', done)
+    })
+  }
+
+  #closeInterval() {
+    const time = performance.now() - this.#start
+    const latencies = Float64Array.from(this.#latencies)
+    this.#record.closeInterval(time, latencies, this.#rejected, this.#timedOut, this.#active)
+    this.#latencies.length = 0
+    this.#rejected = 0
+    this.#timedOut = 0
+  }
+}
+
+module.exports = { loadTestConfig, loadUrl, loadFunction }

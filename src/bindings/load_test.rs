@@ -1,0 +1,198 @@
+//! `PerformanceBenchmark.runLoadTest`: requests to a URL from native threads, or the record of calls that
+//! JavaScript makes itself.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use napi::bindgen_prelude::{Buffer, Float64Array};
+use napi_derive::napi;
+
+use super::settle::{Settler, Ticket};
+use crate::benchmark::load::{
+    self, Plan,
+    tally::{Failure, Outcome, Point, Record, Tally, lock},
+    target::{Message, Target},
+};
+
+#[napi(object)]
+pub struct LoadPlan {
+    pub target: String,
+    pub method: String,
+    /// Names and values in turn.
+    pub headers: Vec<String>,
+    pub body: Buffer,
+    pub duration: f64,
+    pub ramp_up: f64,
+    pub concurrency: u32,
+    pub max_requests: Option<f64>,
+    pub timeout: f64,
+}
+
+#[napi(object)]
+pub struct LoadPoint {
+    pub time: f64,
+    pub requests: f64,
+    pub errors: f64,
+    pub throughput: f64,
+    pub p50: f64,
+    pub p99: f64,
+    pub active_workers: u32,
+}
+
+impl From<Point> for LoadPoint {
+    fn from(point: Point) -> Self {
+        Self {
+            time: to_millis(point.time),
+            requests: point.requests as f64,
+            errors: point.errors as f64,
+            throughput: point.throughput,
+            p50: to_millis(point.p50),
+            p99: to_millis(point.p99),
+            active_workers: point.active_workers as u32,
+        }
+    }
+}
+
+#[napi(object)]
+pub struct LoadPercentiles {
+    pub p50: f64,
+    pub p95: f64,
+    pub p99: f64,
+}
+
+#[napi(object)]
+pub struct LoadErrors {
+    pub connect: f64,
+    pub reset: f64,
+    pub timeout: f64,
+    pub status: f64,
+    pub protocol: f64,
+    pub rejected: f64,
+}
+
+#[napi(object)]
+pub struct LoadMetrics {
+    pub total_requests: f64,
+    pub successful_requests: f64,
+    pub failed_requests: f64,
+    pub average_response_time: f64,
+    pub response_time_percentiles: LoadPercentiles,
+    pub throughput: f64,
+    pub error_rate: f64,
+    pub errors: LoadErrors,
+    pub connections: f64,
+}
+
+#[napi(object)]
+pub struct LoadOutcome {
+    pub metrics: LoadMetrics,
+    pub timeline: Vec<LoadPoint>,
+    pub duration: f64,
+}
+
+impl From<Outcome> for LoadOutcome {
+    fn from(outcome: Outcome) -> Self {
+        let count = |failure: Failure| outcome.failed[failure as usize] as f64;
+        let metrics = LoadMetrics {
+            total_requests: outcome.total() as f64,
+            successful_requests: outcome.successful as f64,
+            failed_requests: outcome.failures() as f64,
+            average_response_time: to_millis(outcome.average),
+            response_time_percentiles: LoadPercentiles {
+                p50: to_millis(outcome.p50),
+                p95: to_millis(outcome.p95),
+                p99: to_millis(outcome.p99),
+            },
+            throughput: outcome.throughput,
+            error_rate: outcome.error_rate(),
+            errors: LoadErrors {
+                connect: count(Failure::Connect),
+                reset: count(Failure::Reset),
+                timeout: count(Failure::Timeout),
+                status: count(Failure::Status),
+                protocol: count(Failure::Protocol),
+                rejected: count(Failure::Rejected),
+            },
+            connections: outcome.connections as f64,
+        };
+        let timeline = outcome.timeline.into_iter().map(LoadPoint::from).collect();
+        Self { metrics, timeline, duration: to_millis(outcome.duration) }
+    }
+}
+
+/// Settles `ticket` with a [`LoadOutcome`] when the test is over.
+#[napi(catch_unwind)]
+pub fn run_load_test(settler: &Settler, ticket: Ticket, plan: LoadPlan) {
+    let mut headers = plan.headers.into_iter();
+    let mut pairs = Vec::new();
+    while let (Some(name), Some(value)) = (headers.next(), headers.next()) {
+        pairs.push((name, value));
+    }
+    let message = Message { method: plan.method, headers: pairs, body: plan.body.to_vec() };
+    let (url, plan) = (
+        plan.target,
+        Plan {
+            duration: millis(plan.duration),
+            ramp_up: millis(plan.ramp_up),
+            concurrency: plan.concurrency as usize,
+            max_requests: plan.max_requests.map(|max| max as u64),
+            timeout: millis(plan.timeout),
+        },
+    );
+    settler.reporter().spawn(ticket, move |cancel| async move {
+        load::run(Target::new(&url, &message)?, plan, cancel).await.map(LoadOutcome::from)
+    });
+}
+
+/// The record of a load test whose calls JavaScript makes.
+#[napi]
+pub struct LoadRecord {
+    record: Mutex<Record>,
+    tally: [Arc<Mutex<Tally>>; 1],
+}
+
+#[napi]
+impl LoadRecord {
+    #[napi(constructor, catch_unwind)]
+    pub fn new(timeout: f64) -> Self {
+        let timeout = millis(timeout);
+        let tally = Arc::new(Mutex::new(Tally::new(timeout)));
+        Self { record: Mutex::new(Record::new(timeout)), tally: [tally] }
+    }
+
+    /// Adds an interval that ends at `time`: the latencies of its successful calls, and its failures.
+    #[napi(catch_unwind)]
+    pub fn close_interval(
+        &self,
+        time: f64,
+        latencies: Float64Array,
+        rejected: u32,
+        timed_out: u32,
+        active_workers: u32,
+    ) {
+        let mut tally = lock(&self.tally[0]);
+        latencies.iter().for_each(|&latency| tally.succeed(millis(latency)));
+        (0..rejected).for_each(|_| tally.fail(Failure::Rejected));
+        (0..timed_out).for_each(|_| tally.fail(Failure::Timeout));
+        tally.set_active(active_workers as usize);
+        drop(tally);
+        let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        record.close_interval(&self.tally, millis(time));
+    }
+
+    #[napi(catch_unwind)]
+    pub fn finish(&self) -> LoadOutcome {
+        let record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        record.finish().into()
+    }
+}
+
+fn millis(value: f64) -> Duration {
+    Duration::try_from_secs_f64(value / 1_000.0).unwrap_or(Duration::MAX)
+}
+
+fn to_millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1_000.0
+}
