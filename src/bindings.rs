@@ -1,4 +1,5 @@
 //! The border to JavaScript: the only place that imports napi. It converts and decides nothing.
+#![cfg_attr(test, allow(dead_code, reason = "a test binary registers no exports"))]
 
 mod benchmark;
 mod errors;

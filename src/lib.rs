@@ -10,7 +10,6 @@
 //! - [`memory`]: what the process holds, and whether it leaks.
 //! - `bindings`: the border to JavaScript; no other room imports napi.
 
-#[cfg_attr(test, allow(dead_code, reason = "a test binary registers no exports"))]
 pub mod benchmark;
 mod bindings;
 pub mod error;
