@@ -1,7 +1,6 @@
 //! One worker: connects, and sends its next request when the last one is answered.
 
 use std::{
-    future::Future,
     pin::Pin,
     sync::{Arc, Mutex, atomic::Ordering},
     time::Duration,
@@ -164,16 +163,15 @@ impl Alarm {
         Self(Box::pin(sleep_until(first)))
     }
 
-    fn ring(&mut self, deadline: Instant) -> impl Future<Output = ()> {
-        async move {
-            if self.0.deadline() > deadline {
+    /// Returns once `deadline` has passed.
+    async fn ring(&mut self, deadline: Instant) {
+        if self.0.deadline() > deadline {
+            self.0.as_mut().reset(deadline);
+        }
+        while Instant::now() < deadline {
+            self.0.as_mut().await;
+            if self.0.deadline() < deadline {
                 self.0.as_mut().reset(deadline);
-            }
-            while Instant::now() < deadline {
-                self.0.as_mut().await;
-                if self.0.deadline() < deadline {
-                    self.0.as_mut().reset(deadline);
-                }
             }
         }
     }
