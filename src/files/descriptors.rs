@@ -54,7 +54,8 @@ mod tests {
         assert_eq!(waited, FIRST_PAUSE * 3);
 
         let mut waited = Duration::ZERO;
-        let error = retry::<()>(|| Err(failure(libc::EMFILE)), |pause| waited += pause).unwrap_err();
+        let error =
+            retry::<()>(|| Err(failure(libc::EMFILE)), |pause| waited += pause).unwrap_err();
         assert_eq!(error.code(), "EMFILE");
         assert!(waited >= PATIENCE && waited < PATIENCE + LONGEST_PAUSE);
     }

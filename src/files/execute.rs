@@ -279,7 +279,9 @@ mod tests {
 
     use super::*;
 
-    fn processor(settings: Settings) -> (Processor<usize>, mpsc::Receiver<(usize, Result<Output>)>) {
+    fn processor(
+        settings: Settings,
+    ) -> (Processor<usize>, mpsc::Receiver<(usize, Result<Output>)>) {
         let (sender, receiver) = mpsc::channel();
         let report = move |outcomes: Vec<_>| {
             outcomes.into_iter().for_each(|outcome| sender.send(outcome).unwrap());

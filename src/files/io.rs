@@ -40,8 +40,7 @@ pub fn copy(source: &Path, destination: &Path, options: WriteOptions) -> Result<
 
 /// Makes a folder and its missing parents. Returns the first it had to make.
 pub fn make_dir(path: &Path, mode: u32) -> Result<Option<PathBuf>> {
-    make_dirs(path, mode)
-        .map_err(|error| SystemError::new(&error, "mkdir").path(path).into())
+    make_dirs(path, mode).map_err(|error| SystemError::new(&error, "mkdir").path(path).into())
 }
 
 /// A regular file or character device open for reading.

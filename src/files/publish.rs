@@ -118,7 +118,8 @@ fn create(
         return Err(target.failed("open", &is_a_directory()));
     }
     if !options.atomic {
-        let open = || open_options().write(true).create(true).with_mode(permissions).open(target.path);
+        let open =
+            || open_options().write(true).create(true).with_mode(permissions).open(target.path);
         let file = with_parents(target, open)?;
         return overwrite(target, file, permissions, options, fill);
     }
@@ -382,7 +383,10 @@ fn is_refused(error: &io::Error) -> bool {
     use io::ErrorKind as Kind;
     matches!(
         error.kind(),
-        Kind::PermissionDenied | Kind::ReadOnlyFilesystem | Kind::ResourceBusy | Kind::CrossesDevices
+        Kind::PermissionDenied
+            | Kind::ReadOnlyFilesystem
+            | Kind::ResourceBusy
+            | Kind::CrossesDevices
     )
 }
 

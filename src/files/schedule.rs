@@ -156,7 +156,8 @@ mod tests {
 
     #[test]
     fn groups_a_batch_by_kind_and_takes_batches_in_order() {
-        let operations = ["/a", "/b", "/c", "/d", "/e"].map(|path| [read(path), write(&format!("{path}x"))]);
+        let operations =
+            ["/a", "/b", "/c", "/d", "/e"].map(|path| [read(path), write(&format!("{path}x"))]);
         let mut schedule = schedule(4, operations.into_iter().flatten().collect());
         assert_eq!(tags(&start_all(&mut schedule)), [0, 2, 1, 3, 4, 6, 5, 7, 8, 9]);
     }
