@@ -127,8 +127,8 @@ class FileBatchProcessor {
   }
 
   clearQueue() {
-    this.#flush()
-    this.#native.clear()
+    const { numbers } = this.#takeStaged()
+    this.#native.clear(Uint32Array.from(tickets(numbers)))
   }
 
   /** @returns {Promise<void>} */
@@ -169,14 +169,19 @@ class FileBatchProcessor {
   }
 
   #flush() {
-    const { numbers, paths, contents } = this.#staged
+    const { numbers, paths, contents } = this.#takeStaged()
     if (paths.length === 0) return
-    this.#staged = { numbers: [], paths: [], contents: [] }
     try {
       this.#native.add(Uint32Array.from(numbers), paths.join('\0'), contents)
     } catch (error) {
-      for (let index = 0; index < numbers.length; index += 4) take(numbers[index])?.reject(error)
+      for (const ticket of tickets(numbers)) take(ticket)?.reject(error)
     }
+  }
+
+  #takeStaged() {
+    const staged = this.#staged
+    this.#staged = { numbers: [], paths: [], contents: [] }
+    return staged
   }
 
   #settled() {
@@ -192,6 +197,15 @@ class FileBatchProcessor {
     const most = 2 ** 32 - 1
     return [Math.min(this.#maxConcurrency, most), Math.min(this.#batchSize, most)]
   }
+}
+
+/**
+ * The first of the four numbers of each operation.
+ *
+ * @param {number[]} numbers
+ */
+function tickets(numbers) {
+  return numbers.filter((_, index) => index % 4 === 0)
 }
 
 /** @param {string} encoding */

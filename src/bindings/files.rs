@@ -5,10 +5,10 @@ use napi_derive::napi;
 
 use super::{
     raw::{Bytes, Text},
-    settle::{Settler, Ticket},
+    settle::{Reporter, Settler, Ticket},
 };
 use crate::{
-    error::Result,
+    error::{Error, Result},
     files::{Operation, Output, Processor, Settings, WriteOptions},
 };
 
@@ -35,6 +35,7 @@ pub struct FileProcessorStats {
 #[napi]
 pub struct NativeFileProcessor {
     processor: Processor<Tag>,
+    reporter: Reporter,
 }
 
 #[napi]
@@ -42,12 +43,13 @@ impl NativeFileProcessor {
     #[napi(constructor, catch_unwind)]
     pub fn new(settler: &Settler, max_concurrency: u32, batch_size: u32) -> Self {
         let reporter = settler.reporter();
+        let settle = reporter.clone();
         let report = move |outcomes: Vec<(Tag, Result<Output>)>| {
-            reporter.report_all(outcomes.into_iter().map(|((ticket, wants_text), outcome)| {
+            settle.report_all(outcomes.into_iter().map(|((ticket, wants_text), outcome)| {
                 (ticket, outcome.map(|output| value(output, wants_text)))
             }));
         };
-        Self { processor: Processor::new(settings(max_concurrency, batch_size), report) }
+        Self { processor: Processor::new(settings(max_concurrency, batch_size), report), reporter }
     }
 
     #[napi(catch_unwind)]
@@ -83,10 +85,12 @@ impl NativeFileProcessor {
         self.processor.add(operations.collect::<Vec<_>>());
     }
 
-    /// Rejects what has not started.
+    /// Rejects what has not started, and `staged`, which were never handed over.
     #[napi(catch_unwind)]
-    pub fn clear(&self) {
+    pub fn clear(&self, staged: &[u32]) {
         self.processor.clear();
+        let cleared = |&ticket: &Ticket| (ticket, Err::<(), _>(Error::QueueCleared));
+        self.reporter.report_all(staged.iter().map(cleared));
     }
 
     #[napi(catch_unwind)]

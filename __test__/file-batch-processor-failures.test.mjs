@@ -1,0 +1,278 @@
+// @ts-check
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import fs from 'node:fs/promises'
+import os from 'node:os'
+import path from 'node:path'
+import { after, test } from 'node:test'
+import { promisify } from 'node:util'
+import { Worker } from 'node:worker_threads'
+import { FileBatchProcessor } from '../lib/file-batch-processor.js'
+
+const root = await fs.mkdtemp(path.join(os.tmpdir(), 'aiwf-failures-'))
+after(() => fs.rm(root, { recursive: true }))
+const folder = () => fs.mkdtemp(path.join(root, 'test-'))
+const unix = { skip: process.platform === 'win32' }
+const library = JSON.stringify(path.resolve(import.meta.dirname ?? '__test__', '../lib/index.js'))
+const run = promisify(execFile)
+
+/**
+ * Runs a script in a shell that sets limits first; returns what it prints as JSON.
+ *
+ * @param {string} limits
+ * @param {string} script
+ */
+async function limited(limits, script) {
+  const file = path.join(await folder(), 'script.cjs')
+  await fs.writeFile(file, `const { FileBatchProcessor } = require(${library})\n${script}`)
+  const { stdout } = await run('sh', ['-c', `${limits}; exec "$0" "$1"`, process.execPath, file])
+  return JSON.parse(stdout)
+}
+
+/** @param {Promise<unknown>} promise */
+async function failure(promise) {
+  const error = await promise.then(
+    () => assert.fail('should have failed'),
+    (error) => error,
+  )
+  return { message: error.message, name: error.name, isError: error instanceof Error, ...error }
+}
+
+test('system errors are those of node:fs, field by field', async () => {
+  const dir = await folder()
+  const processor = new FileBatchProcessor()
+  const at = (/** @type {string} */ name) => `${dir}/${name}`
+  await fs.writeFile(at('file'), 'text')
+  /** @type {[() => Promise<unknown>, () => Promise<unknown>][]} */
+  const pairs = [
+    ...['missing', 'file/below', ''].map((name) =>
+      both('addReadOperation', 'readFile', at(name), {}),
+    ),
+    ...['', 'file/below', 'new/'].map((name) =>
+      both('addWriteOperation', 'writeFile', at(name), 'x'),
+    ),
+    ...['file', 'file/below/it'].map((name) =>
+      both('addMkdirOperation', 'mkdir', at(name), { recursive: true }),
+    ),
+    both('addCopyOperation', 'copyFile', at('missing'), at('copy')),
+    both('addCopyOperation', 'copyFile', at('file'), at('file/below')),
+    both('addCopyOperation', 'copyFile', at('file'), dir),
+    both('addCopyOperation', 'copyFile', dir, at('copy')),
+    both('addReadOperation', 'readFile', '', {}),
+    both('addWriteOperation', 'writeFile', '', 'x'),
+    both('addMkdirOperation', 'mkdir', '', { recursive: true }),
+    both('addReadOperation', 'readFile', at('a'.repeat(300)), {}),
+  ]
+  /** @returns {[() => Promise<unknown>, () => Promise<unknown>]} */
+  function both(
+    /** @type {string} */ ours,
+    /** @type {string} */ nodes,
+    /** @type {unknown[]} */ ...args
+  ) {
+    const call = (/** @type {any} */ object, /** @type {string} */ name) => object[name](...args)
+    return [() => call(processor, ours), () => call(fs, nodes)]
+  }
+  for (const [ours, nodes] of pairs) assert.deepEqual(await failure(ours()), await failure(nodes()))
+})
+
+test('bad arguments reject with the errors of node:fs', async () => {
+  const processor = /** @type {any} */ (new FileBatchProcessor())
+  const type = { name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' }
+  const value = { name: 'TypeError', code: 'ERR_INVALID_ARG_VALUE' }
+  await assert.rejects(processor.addReadOperation(5), {
+    ...type,
+    message:
+      'The "filePath" argument must be of type string or an instance of URL. Received type number (5)',
+  })
+  await assert.rejects(processor.addReadOperation('a\0b'), value)
+  await assert.rejects(processor.addReadOperation('a', { encoding: 'foo' }), {
+    ...value,
+    message: "The argument 'encoding' is invalid encoding. Received 'foo'",
+  })
+  await assert.rejects(processor.addReadOperation('a', 'utf8'), type)
+  await assert.rejects(processor.addWriteOperation('a', 5), type)
+  await assert.rejects(processor.addWriteOperation('a', undefined), type)
+  await assert.rejects(processor.addWriteOperation('a', 'b', { mode: '9z' }), value)
+  await assert.rejects(processor.addCopyOperation('a'), type)
+  await assert.rejects(processor.addMkdirOperation('a', { mode: -1 }), { code: 'ERR_OUT_OF_RANGE' })
+  assert.equal(processor.getStats().isProcessing, false)
+})
+
+test("an error has the caller's stack", async () => {
+  async function caller() {
+    await new FileBatchProcessor().addReadOperation(path.join(root, 'missing'))
+  }
+  const error = await caller().catch((error) => error)
+  assert.match(error.stack, /at async caller/)
+})
+
+test('a write or copy that fails leaves the old file and no litter', unix, async () => {
+  const dir = await folder()
+  await fs.writeFile(`${dir}/large`, Buffer.alloc(1 << 20))
+  await fs.writeFile(`${dir}/old`, 'old')
+  const codes = await limited(
+    "trap '' XFSZ; ulimit -f 64",
+    `const processor = new FileBatchProcessor()
+    const at = (name) => ${JSON.stringify(dir)} + '/' + name
+    Promise.allSettled([
+      processor.addWriteOperation(at('old'), 'x'.repeat(1 << 20)),
+      processor.addCopyOperation(at('large'), at('old')),
+      processor.addWriteOperation(at('new'), 'x'.repeat(1 << 20)),
+      processor.addCopyOperation(at('large'), at('new')),
+    ]).then((all) => console.log(JSON.stringify(all.map(({ reason }) => reason.message))))`,
+  )
+  const copying = (/** @type {string} */ to) => `copyfile '${dir}/large' -> '${dir}/${to}'`
+  assert.deepEqual(
+    codes,
+    ['write', copying('old'), 'write', copying('new')].map(
+      (call) => `EFBIG: file too large, ${call}`,
+    ),
+  )
+  assert.equal(await fs.readFile(`${dir}/old`, 'utf8'), 'old')
+  assert.deepEqual(await fs.readdir(dir), ['large', 'old'])
+})
+
+test('few file descriptors slow the work down and fail nothing', unix, async () => {
+  const dir = await folder()
+  const left = await limited(
+    'ulimit -n 64',
+    `const fs = require('node:fs')
+    const at = (index) => ${JSON.stringify(dir)} + '/' + index
+    const processor = new FileBatchProcessor()
+    const work = async (index) => {
+      await processor.addWriteOperation(at(index), 'text')
+      await processor.addCopyOperation(at(index), at(index + 'copy'))
+      return processor.addReadOperation(at(index + 'copy'))
+    }
+    // Enough for one copy, far too few for as many as run at once.
+    const leaveThree = () => {
+      const held = []
+      try { for (;;) held.push(fs.openSync('/dev/null')) } catch {}
+      for (const fd of held.splice(0, 3)) fs.closeSync(fd)
+    }
+    const main = async () => {
+      await work('first')
+      leaveThree()
+      const texts = await Promise.all(Array.from({ length: 500 }, (_, index) => work(index)))
+      console.log(JSON.stringify(texts.filter((text) => text === 'text').length))
+    }
+    main()`,
+  )
+  assert.equal(left, 500)
+})
+
+test('a FIFO is refused instead of waited for', unix, async () => {
+  const dir = await folder()
+  const processor = new FileBatchProcessor()
+  await run('mkfifo', [`${dir}/fifo`])
+  const refused = { code: 'ERR_AIWF_NOT_REGULAR_FILE', path: `${dir}/fifo` }
+  await assert.rejects(processor.addReadOperation(`${dir}/fifo`), refused)
+  await assert.rejects(processor.addCopyOperation(`${dir}/fifo`, `${dir}/copy`), refused)
+  await assert.rejects(processor.addWriteOperation(`${dir}/fifo`, 'x'), { code: 'ENXIO' })
+  const reader = await fs.open(`${dir}/fifo`, 'r+')
+  await assert.rejects(processor.addWriteOperation(`${dir}/fifo`, 'x'), refused)
+  await reader.close()
+})
+
+test('files that do not know their size are read to the end', unix, async (context) => {
+  if (!existsSync('/proc/self/limits')) return context.skip('no /proc')
+  const dir = await folder()
+  const processor = new FileBatchProcessor()
+  const expected = await fs.readFile('/proc/self/limits', 'utf8')
+  assert.equal(await processor.addReadOperation('/proc/self/limits'), expected)
+  await processor.addCopyOperation('/proc/self/limits', `${dir}/copy`)
+  assert.equal(await fs.readFile(`${dir}/copy`, 'utf8'), expected)
+  assert.equal(await processor.addReadOperation('/dev/null'), '')
+  await processor.addWriteOperation('/dev/null', 'gone')
+})
+
+for (const atomic of [true, false]) {
+  test(`links, modes and lengths survive writing, atomic: ${atomic}`, unix, async () => {
+    const dir = await folder()
+    const processor = new FileBatchProcessor()
+    const write = (/** @type {string} */ name, /** @type {string} */ text) =>
+      processor.addWriteOperation(`${dir}/${name}`, text, { atomic, fsync: true, mode: 0o600 })
+    await write('file', 'the first and longer text')
+    assert.equal((await fs.stat(`${dir}/file`)).mode & 0o777, 0o600)
+    await fs.chmod(`${dir}/file`, 0o755)
+    await fs.symlink('file', `${dir}/link`)
+    await fs.symlink('later', `${dir}/dangling`)
+    await write('link', 'second')
+    await write('dangling', 'third')
+    assert.equal(await fs.readlink(`${dir}/link`), 'file')
+    assert.equal(await fs.readFile(`${dir}/file`, 'utf8'), 'second')
+    assert.equal((await fs.stat(`${dir}/file`)).mode & 0o777, 0o755)
+    assert.equal(await fs.readlink(`${dir}/dangling`), 'later')
+    assert.equal(await fs.readFile(`${dir}/later`, 'utf8'), 'third')
+    await fs.link(`${dir}/file`, `${dir}/hard`)
+    for (const [from, to] of [
+      ['file', 'file'],
+      ['file', 'link'],
+      ['link', 'file'],
+      ['hard', 'file'],
+    ]) {
+      await processor.addCopyOperation(`${dir}/${from}`, `${dir}/${to}`, { atomic })
+      assert.equal(await fs.readFile(`${dir}/file`, 'utf8'), 'second')
+    }
+    await processor.addCopyOperation(`${dir}/later`, `${dir}/link`, { atomic, fsync: true })
+    assert.equal(await fs.readFile(`${dir}/file`, 'utf8'), 'third')
+    assert.deepEqual(await fs.readdir(dir), ['dangling', 'file', 'hard', 'later', 'link'])
+  })
+}
+
+test('files above 2 GiB are refused as node:fs refuses them', unix, async () => {
+  const file = path.join(await folder(), 'huge')
+  const handle = await fs.open(file, 'w')
+  await handle.truncate(3e9)
+  await handle.close()
+  const ours = await failure(new FileBatchProcessor().addReadOperation(file))
+  assert.deepEqual(ours, await failure(fs.readFile(file)))
+})
+
+test('text beyond the longest string is refused as node:fs refuses it', unix, async () => {
+  const file = path.join(await folder(), 'long')
+  const handle = await fs.open(file, 'w')
+  await handle.truncate(2 ** 29)
+  await handle.close()
+  const reading = new FileBatchProcessor().addReadOperation(file)
+  await assert.rejects(reading, { code: 'ERR_STRING_TOO_LONG' })
+})
+
+const busy = `
+  const processor = new FileBatchProcessor()
+  const large = Buffer.alloc(1 << 20)
+  for (let index = 0; index < 400; index++) {
+    const file = folder + '/' + index
+    processor.addWriteOperation(file, large).catch(() => {})
+    processor.addReadOperation(file).catch(() => {})
+  }`
+
+test('the process may exit with work in flight', unix, async () => {
+  const dir = await folder()
+  const script = `const folder = ${JSON.stringify(dir)};${busy}
+    processor.addReadOperation(__filename).then(() => { console.log('1'); process.exit() })`
+  assert.equal(await limited(':', script), 1)
+})
+
+test('a worker may be ended with work in flight', async () => {
+  const folders = await Promise.all([folder(), folder(), folder()])
+  const script = `const { workerData: folder, parentPort } = require('node:worker_threads')
+    const { FileBatchProcessor } = require(${library});${busy}
+    processor.addReadOperation(folder + '/0').then(() => parentPort.postMessage(0))`
+  for (const dir of folders) {
+    const worker = new Worker(script, { eval: true, workerData: dir })
+    await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject))
+    await worker.terminate()
+  }
+  const file = path.join(await folder(), 'after')
+  const processor = new FileBatchProcessor()
+  await processor.addWriteOperation(file, 'still works')
+  assert.equal(await processor.addReadOperation(file), 'still works')
+})
+
+test('nothing keeps the process alive', unix, async () => {
+  const file = JSON.stringify(path.join(await folder(), 'file'))
+  const script = `new FileBatchProcessor().addWriteOperation(${file}, '').then(() => console.log('1'))`
+  assert.equal(await limited(':', script), 1)
+})
