@@ -6,6 +6,8 @@
 
 mod system;
 
+use std::sync::Arc;
+
 pub use system::SystemError;
 
 /// The result of an engine call.
@@ -21,6 +23,10 @@ pub enum Error {
     /// The native code panicked: a defect of this package, contained.
     #[error("The native code panicked: {0}. This is a defect; please report it.")]
     Panic(String),
+
+    /// The failure of work that several callers wait for.
+    #[error(transparent)]
+    Shared(Arc<Error>),
 
     /// The caller withdrew. JavaScript replaces it by the signal's own reason.
     #[error("The operation was aborted")]
@@ -45,13 +51,17 @@ pub enum Detail {
 impl Error {
     /// The constructor of the JavaScript error.
     pub fn class(&self) -> Class {
-        Class::Error
+        match self {
+            Self::Shared(error) => error.class(),
+            _ => Class::Error,
+        }
     }
 
     /// The stable identifier a caller branches on.
     pub fn code(&self) -> &str {
         match self {
             Self::System(error) => error.code(),
+            Self::Shared(error) => error.code(),
             Self::Panic(_) => "ERR_AIWF_PANIC",
             Self::Aborted => "ABORT_ERR",
         }
@@ -61,6 +71,7 @@ impl Error {
     pub fn details(&self) -> Vec<(&'static str, Detail)> {
         match self {
             Self::System(error) => error.details(),
+            Self::Shared(error) => error.details(),
             _ => vec![("code", Detail::Text(self.code().to_owned()))],
         }
     }
