@@ -376,7 +376,7 @@ impl Log {
         let full = (limit / SEGMENTS).min(LARGEST_SEGMENT);
         while !entries.is_empty() {
             let active = match self.segments.last_entry() {
-                Some(active) if active.get().known < full => active.into_mut(),
+                Some(active) if active.get().takes_more(full) => active.into_mut(),
                 _ => self.begin_segment()?,
             };
             // Under the lock nobody is writing: what is behind the known records is torn.
@@ -463,5 +463,147 @@ impl Drop for Guard {
     fn drop(&mut self) {
         // Closing the file unlocks it in any case.
         let _ = self.0.unlock();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use tempfile::TempDir;
+
+    const LIMIT: u64 = 1 << 20;
+
+    fn key(number: u8) -> Key {
+        Key([number; 32])
+    }
+
+    fn entry(body: impl Into<Vec<u8>>) -> Entry {
+        Entry { stamp: Stamp { timestamp: 1.0, ttl: None }, meta: vec![7], body: body.into() }
+    }
+
+    fn read(disk: &mut Disk, number: u8) -> Option<Vec<u8>> {
+        disk.get(key(number), |_| true).unwrap().map(|entry| entry.body)
+    }
+
+    fn only_segment(folder: &TempDir) -> PathBuf {
+        path_of(&folder.path().join(FOLDER), 1)
+    }
+
+    #[test]
+    fn a_torn_last_record_is_cut_off_and_what_follows_is_found() {
+        let folder = TempDir::new().unwrap();
+        let mut disk = Disk::new(folder.path(), LIMIT);
+        disk.put(vec![(key(1), entry("one")), (key(2), entry("two".repeat(100)))]).unwrap();
+        let file = OpenOptions::new().write(true).open(only_segment(&folder)).unwrap();
+        file.set_len(file.metadata().unwrap().len() - 5).unwrap();
+        let mut disk = Disk::new(folder.path(), LIMIT);
+        assert_eq!(read(&mut disk, 2), None);
+        disk.put(vec![(key(3), entry("three"))]).unwrap();
+        for mut disk in [disk, Disk::new(folder.path(), LIMIT)] {
+            assert_eq!(read(&mut disk, 1).unwrap(), b"one");
+            assert_eq!(read(&mut disk, 2), None);
+            assert_eq!(read(&mut disk, 3).unwrap(), b"three");
+        }
+    }
+
+    #[test]
+    fn a_damaged_header_costs_one_entry() {
+        let folder = TempDir::new().unwrap();
+        let mut disk = Disk::new(folder.path(), LIMIT);
+        for number in 1..=3 {
+            disk.put(vec![(key(number), entry("text".repeat(10_000)))]).unwrap();
+        }
+        let mut bytes = fs::read(only_segment(&folder)).unwrap();
+        bytes[16 + 88 + 1 + 40_000 + 20] ^= 1;
+        fs::write(only_segment(&folder), bytes).unwrap();
+        let mut disk = Disk::new(folder.path(), LIMIT);
+        assert!(read(&mut disk, 1).is_some());
+        assert!(read(&mut disk, 2).is_none());
+        assert!(read(&mut disk, 3).is_some());
+    }
+
+    #[test]
+    fn what_a_crash_left_twice_does_not_come_back() {
+        let folder = TempDir::new().unwrap();
+        let mut disk = Disk::new(folder.path(), LIMIT);
+        disk.put(vec![(key(1), entry("old"))]).unwrap();
+        let bytes = fs::read(only_segment(&folder)).unwrap();
+        disk.put(vec![(key(1), entry("new"))]).unwrap();
+        // The old record alive again, as if it had not been marked dead.
+        let mut both = fs::read(only_segment(&folder)).unwrap();
+        both[16] = bytes[16];
+        fs::write(only_segment(&folder), both).unwrap();
+        let mut disk = Disk::new(folder.path(), LIMIT);
+        assert_eq!(read(&mut disk, 1).unwrap(), b"new");
+        assert!(disk.remove(key(1)).unwrap());
+        assert_eq!(read(&mut Disk::new(folder.path(), LIMIT), 1), None);
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Put(Vec<(u8, usize)>),
+        Remove(u8),
+        RemoveOld,
+        Clear,
+        Reopen,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            8 => prop::collection::vec((0u8..8, 0usize..3_000), 1..6).prop_map(Step::Put),
+            2 => (0u8..8).prop_map(Step::Remove),
+            1 => Just(Step::RemoveOld),
+            1 => Just(Step::Clear),
+            2 => Just(Step::Reopen),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Two handles on one folder, used in turns, against a map. The limit is far above what is alive,
+        /// so nothing may be evicted, while dead records have to go many times.
+        #[test]
+        fn two_handles_are_one_map(steps in prop::collection::vec((any::<bool>(), step()), 1..80)) {
+            let folder = TempDir::new().unwrap();
+            let open = || Disk::new(folder.path(), 100_000);
+            let mut disks = [open(), open()];
+            let mut model: HashMap<u8, Vec<u8>> = HashMap::new();
+            for (which, step) in steps {
+                let disk = &mut disks[usize::from(which)];
+                match step {
+                    Step::Put(entries) => {
+                        let value = |number: u8, length| vec![number ^ (length as u8); length];
+                        let entries = entries.into_iter().map(|(number, length)| {
+                            model.insert(number, value(number, length));
+                            (key(number), entry(value(number, length)))
+                        });
+                        disk.put(entries.collect()).unwrap();
+                    }
+                    Step::Remove(number) => {
+                        prop_assert_eq!(disk.remove(key(number)).unwrap(), model.remove(&number).is_some());
+                    }
+                    Step::RemoveOld => {
+                        let removed = disk.remove_if(|_| true).unwrap();
+                        prop_assert_eq!(removed.entries, model.len() as u64);
+                        model.clear();
+                    }
+                    Step::Clear => {
+                        disk.clear().unwrap();
+                        model.clear();
+                    }
+                    Step::Reopen => *disk = open(),
+                }
+                for disk in &mut disks {
+                    for number in 0..8 {
+                        prop_assert_eq!(read(disk, number), model.get(&number).cloned());
+                    }
+                }
+                for disk in &mut disks {
+                    prop_assert_eq!(disk.verify().unwrap(), Extent::default());
+                }
+            }
+        }
     }
 }

@@ -232,3 +232,62 @@ impl Hasher for Seeded {
 fn lock(books: &Mutex<Books>) -> MutexGuard<'_, Books> {
     books.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const STAMP: Stamp = Stamp { timestamp: 0.0, ttl: None };
+
+    fn request(text: &str) -> Request {
+        marked(Kind::Url, text.encode_utf16())
+    }
+
+    #[test]
+    fn an_entry_is_found_by_request_and_by_key() {
+        let memory = Memory::new(10, 1_000);
+        let slot = memory.insert(Some(request("u")), "key", STAMP, 1);
+        assert_eq!(memory.get(&request("u")).unwrap().slot, slot);
+        assert_eq!(memory.get_by_key("key").unwrap().slot, slot);
+        assert!(memory.get(&marked(Kind::Json, "u".encode_utf16())).is_none());
+        let again = memory.insert(None, "key", STAMP, 1);
+        assert_eq!(memory.get(&request("u")).unwrap().slot, again);
+        assert_eq!((memory.len(), memory.freed()), (1, vec![slot]));
+        let other = memory.insert(Some(request("v")), "key", STAMP, 1);
+        assert!(memory.get(&request("u")).is_none());
+        assert_eq!(memory.get_by_key("key").unwrap().slot, other);
+        assert!(memory.remove("key") && !memory.remove("key"));
+        assert!(memory.is_empty() && memory.get(&request("v")).is_none());
+    }
+
+    proptest! {
+        /// Whatever happens, the bounds hold, the books agree, and no slot is used twice.
+        #[test]
+        fn the_bounds_hold(
+            max_entries in 1u64..6,
+            max_bytes in 1u64..2_000,
+            steps in prop::collection::vec((0u8..12, 0u64..700, any::<bool>()), 1..80),
+        ) {
+            let memory = Memory::new(max_entries, max_bytes);
+            let mut sizes: HashMap<u32, u64> = HashMap::new();
+            for (name, bytes, remove) in steps {
+                let key = name.to_string();
+                if remove {
+                    memory.remove(&key);
+                } else {
+                    let slot = memory.insert(Some(request(&key)), &key, STAMP, bytes);
+                    prop_assert!(sizes.insert(slot, bytes).is_none());
+                }
+                for slot in memory.freed() {
+                    prop_assert!(sizes.remove(&slot).is_some());
+                }
+                let listed: Vec<u32> = memory.list().iter().map(|(_, held)| held.slot).collect();
+                prop_assert_eq!(listed.len(), sizes.len());
+                prop_assert!(listed.iter().all(|slot| sizes.contains_key(slot)));
+                prop_assert!(memory.len() as u64 <= max_entries);
+                prop_assert!(sizes.values().sum::<u64>() <= max_bytes);
+            }
+        }
+    }
+}

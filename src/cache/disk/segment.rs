@@ -53,6 +53,14 @@ pub(super) struct Segment {
     file: File,
 }
 
+/// The first bytes of a segment.
+fn header(nonce: u64) -> [u8; START as usize] {
+    let mut header = [0; START as usize];
+    header[..8].copy_from_slice(MAGIC);
+    header[8..].copy_from_slice(&nonce.to_le_bytes());
+    header
+}
+
 /// The number in a segment's file name.
 pub(super) fn number_of(path: &Path) -> Option<u64> {
     let stem = path.file_name()?.to_str()?.strip_suffix(".log")?;
@@ -71,10 +79,7 @@ impl Segment {
         let file =
             private(OpenOptions::new().read(true).write(true).create_new(true)).open(&path)?;
         let nonce = RandomState::new().hash_one(number);
-        let mut header = [0; START as usize];
-        header[..8].copy_from_slice(MAGIC);
-        header[8..].copy_from_slice(&nonce.to_le_bytes());
-        write_all_at(&file, &header, 0)?;
+        write_all_at(&file, &header(nonce), 0)?;
         Ok(Self { number, path, known: START, live: 0, nonce, file })
     }
 
@@ -85,14 +90,12 @@ impl Segment {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             file => file?,
         };
-        let mut header = [0; START as usize];
-        if read_exact_at(&file, &mut header, 0).is_err() || header[..8] != *MAGIC {
+        let mut found = [0; 8];
+        if read_exact_at(&file, &mut found, 0).is_err() || found != *MAGIC {
             return Ok(None);
         }
-        let mut nonce = [0; 8];
-        nonce.copy_from_slice(&header[8..]);
-        let nonce = u64::from_le_bytes(nonce);
-        Ok(Some(Self { number, path, known: START, live: 0, nonce, file }))
+        let nonce = read_exact_at(&file, &mut found, 8).map(|()| u64::from_le_bytes(found));
+        Ok(nonce.ok().map(|nonce| Self { number, path, known: START, live: 0, nonce, file }))
     }
 
     /// The size of the file; `None` once it was deleted.
@@ -103,6 +106,14 @@ impl Segment {
             return Ok(None);
         }
         Ok(Some(metadata.len()))
+    }
+
+    /// Whether records may be added: it is not `full`, and others will be able to open it.
+    pub fn takes_more(&self, full: u64) -> bool {
+        let mut found = [0; START as usize];
+        self.known < full
+            && read_exact_at(&self.file, &mut found, 0).is_ok()
+            && found == header(self.nonce)
     }
 
     /// Reports the living records behind those known, up to `end`. Skips what is damaged; stops before a
