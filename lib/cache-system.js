@@ -1,5 +1,6 @@
 'use strict'
 
+const { GitHubAPICache } = require('./cache-system/github-api-cache.js')
 const { RateLimiter } = require('./cache-system/rate-limiter.js')
 
-module.exports = { RateLimiter }
+module.exports = { GitHubAPICache, RateLimiter }

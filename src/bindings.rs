@@ -2,6 +2,7 @@
 #![cfg_attr(test, allow(dead_code, reason = "a test binary registers no exports"))]
 
 mod benchmark;
+mod cache;
 mod errors;
 mod files;
 mod github;

@@ -7,7 +7,7 @@
 mod network;
 mod system;
 
-use std::{any::Any, path::PathBuf};
+use std::{any::Any, path::PathBuf, sync::Arc};
 
 pub use network::{NetworkError, NetworkFailure, without_credentials};
 pub use system::SystemError;
@@ -89,6 +89,10 @@ pub enum Error {
     #[error("Invalid benchmark report: {0}")]
     InvalidReport(String),
 
+    /// The failure of work that several callers wait for.
+    #[error(transparent)]
+    Shared(Arc<Error>),
+
     /// The caller withdrew. JavaScript replaces it by the signal's own reason.
     #[error("The operation was aborted")]
     Aborted,
@@ -124,6 +128,7 @@ impl Error {
             Self::InvalidRepository { .. } | Self::InvalidReport(_) => Class::TypeError,
             Self::Network(error) => error.class(),
             Self::FileTooLarge { .. } => Class::RangeError,
+            Self::Shared(error) => error.class(),
             _ => Class::Error,
         }
     }
@@ -143,6 +148,7 @@ impl Error {
             Self::NotRegularFile(_) => "ERR_AIWF_NOT_REGULAR_FILE",
             Self::FileTooLarge { .. } => "ERR_FS_FILE_TOO_LARGE",
             Self::QueueCleared => "ERR_AIWF_QUEUE_CLEARED",
+            Self::Shared(error) => error.code(),
             Self::Panic(_) => "ERR_AIWF_PANIC",
             Self::InvalidReport(_) => "ERR_AIWF_INVALID_REPORT",
             Self::Aborted => "ABORT_ERR",
@@ -155,6 +161,7 @@ impl Error {
         let mut details = match self {
             // Node lists `errno` before `code`.
             Self::System(error) => return error.details(),
+            Self::Shared(error) => return error.details(),
             _ => vec![("code", text(self.code()))],
         };
         match self {

@@ -5,6 +5,7 @@
 //! - [`tls`]: how every engine secures a connection.
 //! - [`files`]: many file operations at once, in order.
 //! - [`benchmark`]: statistics, regressions, reports and load tests.
+//! - [`cache`]: what GitHub answered, kept in memory and on disk.
 //! - [`github`]: how often and how GitHub is asked.
 //! - [`mirror`]: the main job; composes `github` and `files`.
 //! - [`memory`]: what the process holds, and whether it leaks.
@@ -12,6 +13,7 @@
 
 pub mod benchmark;
 mod bindings;
+pub mod cache;
 pub mod error;
 pub mod files;
 pub mod github;

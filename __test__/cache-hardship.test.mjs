@@ -1,0 +1,247 @@
+// @ts-check
+import assert from 'node:assert/strict'
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import fs from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import os from 'node:os'
+import path from 'node:path'
+import { afterEach, beforeEach, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
+import fc from 'fast-check'
+import { GitHubAPICache } from '../lib/index.js'
+
+const writer = fileURLToPath(new URL('./fixtures/cache-writer.mjs', import.meta.url))
+
+/** @type {string} */
+let folder
+beforeEach(async () => {
+  folder = await mkdtemp(path.join(os.tmpdir(), 'cache-'))
+})
+afterEach(() => rm(folder, { recursive: true, force: true }))
+
+/** A value that says which entry it is of, and that no mixture of two can pass for. @param {any} value */
+function check(value, /** @type {string} */ url) {
+  assert.equal(value.url, url)
+  assert.equal(value.text, String(value.round % 10).repeat(value.text.length))
+}
+
+/** @param {string[]} argv */
+function start(...argv) {
+  return fork(writer, [folder, ...argv], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+}
+
+test('killed while writing: what is found is right, and what was acknowledged is found', async () => {
+  /** @type {Map<string, number>} */
+  const acknowledged = new Map()
+  for (let round = 0; round < 12; round++) {
+    const child = start(String(round), '0')
+    const enough = 50 + round * 20
+    let count = 0
+    child.on('message', (/** @type {any} */ { url, round }) => {
+      acknowledged.set(url, round)
+      if (++count === enough) child.kill('SIGKILL')
+    })
+    await once(child, 'exit')
+    const cache = new GitHubAPICache(folder)
+    for (const [url, round] of acknowledged) {
+      const value = await cache.get(url)
+      // What was being replaced when the process died may be gone, or new already.
+      if (value === null) acknowledged.delete(url)
+      else {
+        check(value, url)
+        assert.ok(value.round >= round, `${url}: ${value.round} < ${round}`)
+      }
+    }
+    assert.ok(acknowledged.size >= 10)
+  }
+})
+
+test('three processes on one folder', async () => {
+  const children = [0, 1, 2].map((index) => start('0', '300', String(index)))
+  const codes = await Promise.all(children.map((child) => once(child, 'exit')))
+  assert.deepEqual(codes.map(([code]) => code), [0, 0, 0])
+  const cache = new GitHubAPICache(folder)
+  for (let index = 0; index < 40; index++) {
+    const value = await cache.get(`shared${index}`)
+    assert.ok(value, `shared${index}`)
+    check(value, `shared${index}`)
+  }
+})
+
+test('what one cache writes, clears or deletes, another that is open sees', async () => {
+  const [one, two] = [new GitHubAPICache(folder), new GitHubAPICache(folder)]
+  const key = one.generateCacheKey('u')
+  for (let round = 0; round < 5; round++) {
+    await one.set('u', round)
+    assert.equal(await two.getFromDisk(key), round)
+    await two.set('u', round + 100)
+    assert.equal(await one.getFromDisk(key), round + 100)
+    await one.delete('u')
+    assert.equal(await two.getFromDisk(key), null)
+    await two.set('u', 'again')
+    await one.clear()
+    assert.equal(await two.getFromDisk(key), null)
+  }
+})
+
+test('damage of any kind is a miss or the latest value, never another or an error', async () => {
+  const file = () => {
+    const found = fs.readdirSync(folder, { recursive: true, withFileTypes: true })
+    return found.filter((entry) => entry.isFile()).map((entry) => path.join(entry.parentPath, entry.name))
+  }
+  const damage = fc.oneof(
+    fc.record({ kind: fc.constant('flip'), at: fc.double({ min: 0, max: 0.999, noNaN: true }), bit: fc.nat(7) }),
+    fc.record({ kind: fc.constant('cut'), at: fc.double({ min: 0, max: 0.999, noNaN: true }) }),
+    fc.record({
+      kind: fc.constant('zero'),
+      at: fc.double({ min: 0, max: 0.999, noNaN: true }),
+      length: fc.integer({ min: 1, max: 5_000 }),
+    }),
+    fc.record({ kind: fc.constant('garbage'), at: fc.double({ min: 0, max: 0.999, noNaN: true }) }),
+    fc.record({ kind: fc.constant('remove') }),
+    fc.record({ kind: fc.constant('folder') }),
+  )
+  const strike = (/** @type {any} */ { kind, at = 0, bit = 0, length = 0 }) => {
+    for (const name of file()) {
+      const bytes = fs.readFileSync(name)
+      const place = Math.floor(bytes.length * at)
+      if (kind === 'remove') fs.rmSync(name)
+      else if (kind === 'folder') {
+        fs.rmSync(name)
+        fs.mkdirSync(name)
+      } else if (kind === 'cut') fs.truncateSync(name, place)
+      else if (bytes.length > 0) {
+        if (kind === 'flip') bytes[place] ^= 1 << bit
+        if (kind === 'zero') bytes.fill(0, place, place + length)
+        if (kind === 'garbage') bytes.fill('garbage', place)
+        fs.writeFileSync(name, bytes)
+      }
+    }
+  }
+  const { warn } = console
+  console.warn = () => {}
+  try {
+    await fc.assert(
+      fc.asyncProperty(fc.array(damage, { minLength: 1, maxLength: 3 }), fc.boolean(), async (damages, running) => {
+        fs.rmSync(folder, { recursive: true, force: true })
+        let cache = new GitHubAPICache(folder)
+        /** @type {Map<string, string>} */
+        const latest = new Map()
+        for (let index = 0; index < 60; index++) {
+          const url = `u${index % 25}`
+          const value = `${url} ${index} `.repeat(index * 3)
+          latest.set(url, value)
+          await cache.set(url, value)
+        }
+        for (const one of damages) strike(one)
+        if (!running) cache = new GitHubAPICache(folder)
+        for (const [url, value] of latest) {
+          const found = await cache.getFromDisk(cache.generateCacheKey(url))
+          assert.ok(found === null || found === value, `${url}: ${found}`)
+        }
+        if (damages.some(({ kind }) => kind === 'folder')) return
+        // And it heals: what is written from now on is found.
+        await cache.set('u1', 'healed')
+        assert.equal(await new GitHubAPICache(folder).get('u1'), 'healed')
+      }),
+      { numRuns: 150 },
+    )
+  } finally {
+    console.warn = warn
+  }
+})
+
+test('verify finds and drops what is damaged', async () => {
+  const cache = new GitHubAPICache(folder)
+  for (let index = 0; index < 10; index++) await cache.set(`u${index}`, 'x'.repeat(1_000))
+  assert.deepEqual(await cache.verify(), { damagedEntries: 0, damagedBytes: 0 })
+  const log = path.join(folder, 'aiwf-native-1', '0000000001.log')
+  const bytes = fs.readFileSync(log)
+  bytes[bytes.length - 10] ^= 1
+  fs.writeFileSync(log, bytes)
+  const { damagedEntries, damagedBytes } = await cache.verify()
+  assert.equal(damagedEntries, 1)
+  assert.ok(damagedBytes > 1_000)
+  assert.equal((await cache.diskStats()).entries, 9)
+})
+
+test('against a model: a plain map with expiry', async () => {
+  const url = fc.constantFrom('a', 'b', 'c', '\ud800', 'é')
+  const headers = fc.constantFrom(undefined, {}, { x: 1 }, { x: '1' })
+  const value = fc.jsonValue({ maxDepth: 2 })
+  const step = fc.oneof(
+    fc.record({ do: fc.constant('set'), url, headers, value, ttl: fc.option(fc.nat(50), { nil: undefined }) }),
+    fc.record({ do: fc.constant('get'), url, headers }),
+    fc.record({ do: fc.constant('getOrFetch'), url, headers, value }),
+    fc.record({ do: fc.constant('delete'), url, headers }),
+    fc.record({ do: fc.constant('tick'), ms: fc.nat(30) }),
+    fc.record({ do: fc.constantFrom('cleanup', 'clear', 'reopen', 'forget') }),
+  )
+  const { now } = Date
+  let time = 1e12
+  Date.now = () => time
+  try {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+        fs.rmSync(folder, { recursive: true, force: true })
+        let cache = new GitHubAPICache(folder, 40)
+        /** @type {Map<string, { value: unknown, until: number }>} */
+        const model = new Map()
+        const fresh = (/** @type {string} */ key) => {
+          const entry = model.get(key)
+          return entry && time < entry.until ? entry : undefined
+        }
+        for (const at of /** @type {any[]} */ (steps)) {
+          const key = JSON.stringify({ url: at.url, headers: at.headers ?? {} })
+          const copy = JSON.parse(JSON.stringify(at.value ?? null))
+          if (at.do === 'set') {
+            await cache.set(at.url, at.value, at.headers, { ttl: at.ttl })
+            model.set(key, { value: copy, until: time + (at.ttl ?? 40) })
+          } else if (at.do === 'get') {
+            const found = JSON.parse(JSON.stringify(await cache.get(at.url, at.headers)))
+            assert.deepEqual(found, fresh(key)?.value ?? null)
+          } else if (at.do === 'getOrFetch') {
+            const found = await cache.getOrFetch(at.url, () => at.value, at.headers)
+            const expected = fresh(key)
+            assert.deepEqual(JSON.parse(JSON.stringify(found)), expected ? expected.value : copy)
+            if (!expected) model.set(key, { value: copy, until: time + 40 })
+          } else if (at.do === 'delete') {
+            await cache.delete(at.url, at.headers)
+            model.delete(key)
+          } else if (at.do === 'tick') time += at.ms
+          else if (at.do === 'cleanup') await cache.cleanup()
+          else if (at.do === 'reopen') cache = new GitHubAPICache(folder, 40)
+          else if (at.do === 'forget') cache.memoryCache.clear()
+          else {
+            await cache.clear()
+            model.clear()
+          }
+        }
+      }),
+      { numRuns: 150 },
+    )
+  } finally {
+    Date.now = now
+  }
+})
+
+test('a worker that ends in the middle harms nobody', async () => {
+  const cache = new GitHubAPICache(folder)
+  await cache.set('mine', 1)
+  for (let round = 0; round < 5; round++) {
+    const worker = new Worker(writer, { argv: [folder, String(round), '0'] })
+    await once(worker, 'message')
+    await worker.terminate()
+  }
+  assert.equal(await new GitHubAPICache(folder).get('mine'), 1)
+  await cache.set('mine', 2)
+  assert.equal(await new GitHubAPICache(folder).get('mine'), 2)
+})
+
+test('an idle cache lets the process exit', async () => {
+  const child = start('0', '5')
+  const [code] = await once(child, 'exit')
+  assert.equal(code, 0)
+})

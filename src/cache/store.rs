@@ -1,0 +1,93 @@
+//! What outlives the process: the log, and the files of AIWF's JavaScript cache, which move over to it.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use super::{Disk, Entry, Key, Stamp, disk::Extent, legacy};
+use crate::error::{Result, SystemError};
+
+/// See the module's description. Calls block.
+#[derive(Debug)]
+pub struct Store {
+    cache_dir: PathBuf,
+    disk: Disk,
+}
+
+impl Store {
+    /// A store in `cache_dir` of at most `max_bytes` bytes. Nothing is touched before the first call.
+    pub fn new(cache_dir: PathBuf, max_bytes: u64) -> Self {
+        Self { disk: Disk::new(&cache_dir, max_bytes), cache_dir }
+    }
+
+    /// Makes the folder.
+    pub fn init(&mut self) -> Result<()> {
+        self.disk.open_or_make().map_err(|error| failed(&error, "mkdir", &self.cache_dir))
+    }
+
+    /// The entry under `key`, if it is `wanted`. What cannot be read is a miss.
+    pub fn get(&mut self, key: Key, wanted: impl Fn(Stamp) -> bool) -> Option<Entry> {
+        let found = self.disk.get(key, &wanted).unwrap_or(None);
+        found.or_else(|| self.adopt(key).filter(|entry| wanted(entry.stamp)))
+    }
+
+    /// Moves an entry of the JavaScript cache into the log.
+    fn adopt(&mut self, key: Key) -> Option<Entry> {
+        let entry = legacy::read(&self.cache_dir, key)?;
+        if self.disk.put(vec![(key, entry.clone())]).is_ok() {
+            legacy::remove(&self.cache_dir, key);
+        }
+        Some(entry)
+    }
+
+    /// Stores entries; of several under one key the last. What is larger than the bound is not kept.
+    pub fn put(&mut self, entries: Vec<(Key, Entry)>) -> Result<()> {
+        for (key, _) in &entries {
+            legacy::remove(&self.cache_dir, *key);
+        }
+        self.disk.put(entries).map_err(|error| failed(&error, "write", &self.cache_dir))
+    }
+
+    pub fn remove(&mut self, key: Key) -> Result<bool> {
+        legacy::remove(&self.cache_dir, key);
+        self.disk.remove(key).map_err(|error| failed(&error, "write", &self.cache_dir))
+    }
+
+    /// Removes the entries that `doomed` says; says how many, and how many bytes that freed.
+    pub fn remove_if(&mut self, doomed: impl Fn(Stamp) -> bool) -> Result<Extent> {
+        let removed = self.disk.remove_if(&doomed);
+        let mut removed = removed.map_err(|error| failed(&error, "write", &self.cache_dir))?;
+        // A folder that does not exist holds nothing.
+        let (entries, bytes) = legacy::remove_if(&self.cache_dir, doomed).unwrap_or_default();
+        removed.entries += entries;
+        removed.bytes += bytes;
+        Ok(removed)
+    }
+
+    /// Removes all entries.
+    pub fn clear(&mut self) -> Result<()> {
+        self.disk.clear().map_err(|error| failed(&error, "unlink", &self.cache_dir))?;
+        let _ = legacy::remove_if(&self.cache_dir, |_| true);
+        Ok(())
+    }
+
+    /// Reads every entry of the log and removes the damaged; says how many those were.
+    pub fn verify(&mut self) -> Result<Extent> {
+        self.disk.verify().map_err(|error| failed(&error, "read", &self.cache_dir))
+    }
+
+    /// Entries and bytes of the log.
+    pub fn extent(&mut self) -> Result<Extent> {
+        self.disk.extent().map_err(|error| failed(&error, "read", &self.cache_dir))
+    }
+
+    /// Forgets what is in memory about the files, which are looked at anew.
+    pub fn close(&mut self) {
+        self.disk.close();
+    }
+}
+
+fn failed(error: &io::Error, syscall: &'static str, path: &Path) -> crate::error::Error {
+    SystemError::new(error, syscall).path(path).into()
+}
