@@ -61,7 +61,10 @@ test('killed while writing: what is found is right, and what was acknowledged is
 test('three processes on one folder', async () => {
   const children = [0, 1, 2].map((index) => start('0', '300', String(index)))
   const codes = await Promise.all(children.map((child) => once(child, 'exit')))
-  assert.deepEqual(codes.map(([code]) => code), [0, 0, 0])
+  assert.deepEqual(
+    codes.map(([code]) => code),
+    [0, 0, 0],
+  )
   const cache = new GitHubAPICache(folder)
   for (let index = 0; index < 40; index++) {
     const value = await cache.get(`shared${index}`)
@@ -89,10 +92,16 @@ test('what one cache writes, clears or deletes, another that is open sees', asyn
 test('damage of any kind is a miss or the latest value, never another or an error', async () => {
   const file = () => {
     const found = fs.readdirSync(folder, { recursive: true, withFileTypes: true })
-    return found.filter((entry) => entry.isFile()).map((entry) => path.join(entry.parentPath, entry.name))
+    return found
+      .filter((entry) => entry.isFile())
+      .map((entry) => path.join(entry.parentPath, entry.name))
   }
   const damage = fc.oneof(
-    fc.record({ kind: fc.constant('flip'), at: fc.double({ min: 0, max: 0.999, noNaN: true }), bit: fc.nat(7) }),
+    fc.record({
+      kind: fc.constant('flip'),
+      at: fc.double({ min: 0, max: 0.999, noNaN: true }),
+      bit: fc.nat(7),
+    }),
     fc.record({ kind: fc.constant('cut'), at: fc.double({ min: 0, max: 0.999, noNaN: true }) }),
     fc.record({
       kind: fc.constant('zero'),
@@ -124,28 +133,32 @@ test('damage of any kind is a miss or the latest value, never another or an erro
   console.warn = () => {}
   try {
     await fc.assert(
-      fc.asyncProperty(fc.array(damage, { minLength: 1, maxLength: 3 }), fc.boolean(), async (damages, running) => {
-        fs.rmSync(folder, { recursive: true, force: true })
-        let cache = new GitHubAPICache(folder)
-        /** @type {Map<string, string>} */
-        const latest = new Map()
-        for (let index = 0; index < 60; index++) {
-          const url = `u${index % 25}`
-          const value = `${url} ${index} `.repeat(index * 3)
-          latest.set(url, value)
-          await cache.set(url, value)
-        }
-        for (const one of damages) strike(one)
-        if (!running) cache = new GitHubAPICache(folder)
-        for (const [url, value] of latest) {
-          const found = await cache.getFromDisk(cache.generateCacheKey(url))
-          assert.ok(found === null || found === value, `${url}: ${found}`)
-        }
-        if (damages.some(({ kind }) => kind === 'folder')) return
-        // And it heals: what is written from now on is found.
-        await cache.set('u1', 'healed')
-        assert.equal(await new GitHubAPICache(folder).get('u1'), 'healed')
-      }),
+      fc.asyncProperty(
+        fc.array(damage, { minLength: 1, maxLength: 3 }),
+        fc.boolean(),
+        async (damages, running) => {
+          fs.rmSync(folder, { recursive: true, force: true })
+          let cache = new GitHubAPICache(folder)
+          /** @type {Map<string, string>} */
+          const latest = new Map()
+          for (let index = 0; index < 60; index++) {
+            const url = `u${index % 25}`
+            const value = `${url} ${index} `.repeat(index * 3)
+            latest.set(url, value)
+            await cache.set(url, value)
+          }
+          for (const one of damages) strike(one)
+          if (!running) cache = new GitHubAPICache(folder)
+          for (const [url, value] of latest) {
+            const found = await cache.getFromDisk(cache.generateCacheKey(url))
+            assert.ok(found === null || found === value, `${url}: ${found}`)
+          }
+          if (damages.some(({ kind }) => kind === 'folder')) return
+          // And it heals: what is written from now on is found.
+          await cache.set('u1', 'healed')
+          assert.equal(await new GitHubAPICache(folder).get('u1'), 'healed')
+        },
+      ),
       { numRuns: 150 },
     )
   } finally {
@@ -172,7 +185,13 @@ test('against a model: a plain map with expiry', async () => {
   const headers = fc.constantFrom(undefined, {}, { x: 1 }, { x: '1' })
   const value = fc.jsonValue({ maxDepth: 2 })
   const step = fc.oneof(
-    fc.record({ do: fc.constant('set'), url, headers, value, ttl: fc.option(fc.nat(50), { nil: undefined }) }),
+    fc.record({
+      do: fc.constant('set'),
+      url,
+      headers,
+      value,
+      ttl: fc.option(fc.nat(50), { nil: undefined }),
+    }),
     fc.record({ do: fc.constant('get'), url, headers }),
     fc.record({ do: fc.constant('getOrFetch'), url, headers, value }),
     fc.record({ do: fc.constant('delete'), url, headers }),

@@ -298,11 +298,16 @@ test('memoryCache is a live Map of the memory tier', async () => {
   assert.equal(view.get('x'), undefined)
   assert.equal(view.set('x', { data: 5, timestamp: 1e12 - 1 }), view)
   assert.deepEqual([...view.keys()], [key, 'x'])
-  assert.deepEqual([...view.values()].map(({ data }) => data), [value, 5])
+  assert.deepEqual(
+    [...view.values()].map(({ data }) => data),
+    [value, 5],
+  )
   assert.deepEqual([...view], [...view.entries()])
   /** @type {string[]} */
   const visited = []
-  view.forEach((_, name) => visited.push(name))
+  view.forEach((_, name) => {
+    visited.push(name)
+  })
   assert.deepEqual(visited, [key, 'x'])
   assert.equal(cache.getFromMemory('x'), 5)
   assert.equal(view.delete('x'), true)
@@ -459,4 +464,63 @@ test('many entries written at once are all there', async () => {
   const reader = open()
   const read = await Promise.all(Array.from({ length: count }, (_, i) => reader.get(`u${i}`)))
   assert.deepEqual(read, [...Array(count).keys()])
+})
+
+test('staleWhileRevalidate answers at once and refreshes once in the background', async () => {
+  mock.timers.enable({ apis: ['Date'], now: 1e12 })
+  for (const reopened of [false, true]) {
+    let cache = open({ staleWhileRevalidate: 50 }, 100)
+    await cache.set('u', 'old')
+    mock.timers.tick(120)
+    if (reopened) cache = open({ staleWhileRevalidate: 50 }, 100)
+    let calls = 0
+    /** @type {(value: string) => void} */
+    let answer = () => {}
+    const fetch = () => {
+      calls++
+      return new Promise((resolve) => {
+        answer = resolve
+      })
+    }
+    const read = () => cache.getOrFetch('u', fetch)
+    assert.deepEqual(await Promise.all([read(), read()]), ['old', 'old'])
+    assert.equal(await read(), 'old')
+    assert.equal(calls, 1)
+    assert.equal(await cache.get('u'), null)
+    answer('new')
+    while ((await read()) !== 'new') await new Promise(setImmediate)
+    assert.equal(calls, 1)
+    mock.timers.tick(150)
+    assert.equal(await cache.getOrFetch('u', async () => 'newer'), 'newer')
+    await cache.clear()
+  }
+})
+
+test('a refresh that fails leaves the stale value, until its time is up', async () => {
+  mock.timers.enable({ apis: ['Date'], now: 1e12 })
+  const cache = open({ staleWhileRevalidate: 50 }, 100)
+  const down = new Error('down')
+  const fail = () => Promise.reject(down)
+  await cache.set('u', 'old')
+  mock.timers.tick(149)
+  assert.equal(await cache.getOrFetch('u', fail), 'old')
+  await new Promise(setImmediate)
+  mock.timers.tick(1)
+  await assert.rejects(cache.getOrFetch('u', fail), (error) => error === down)
+})
+
+test('staleIfError answers with the stale value when fetchFunction fails', async () => {
+  mock.timers.enable({ apis: ['Date'], now: 1e12 })
+  const cache = open({ staleIfError: 50 }, 100)
+  const down = new Error('down')
+  const fail = () => {
+    throw down
+  }
+  await cache.set('u', 'old')
+  mock.timers.tick(149)
+  assert.equal(await cache.getOrFetch('u', fail), 'old')
+  assert.equal(await open({ staleIfError: 50 }, 100).getOrFetch('u', fail), 'old')
+  mock.timers.tick(1)
+  await assert.rejects(cache.getOrFetch('u', fail), (error) => error === down)
+  assert.equal(await cache.getOrFetch('u', () => 'new'), 'new')
 })

@@ -9,6 +9,13 @@ export interface CacheOptions {
   maxMemoryBytes?: number
   /** Bytes on disk, at most. Default 256 MiB. A value larger than this is kept in memory only. */
   maxDiskBytes?: number
+  /**
+   * Milliseconds after its time for which `getOrFetch` still answers with an entry, while it fetches a new one in
+   * the background. Default 0.
+   */
+  staleWhileRevalidate?: number
+  /** Milliseconds after its time for which `getOrFetch` answers with an entry when fetching fails. Default 0. */
+  staleIfError?: number
 }
 
 /** How one entry is stored. */

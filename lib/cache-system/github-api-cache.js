@@ -22,10 +22,14 @@ class GitHubAPICache {
   #values = []
   #cacheDir
   #ttl
-  /** Reads of the disk under way, by key. @type {Map<string, Promise<StoredValue | undefined>>} */
+  /** Reads of the disk under way, by key. @type {Map<string, Promise<Found | undefined>>} */
   #reads = new Map()
-  /** Shared requests that ended in a hit. @type {WeakSet<Promise<unknown>>} */
-  #servedFromDisk = new WeakSet()
+  /** Shared requests that were a hit. @type {WeakSet<Promise<unknown>>} */
+  #servedFromCache = new WeakSet()
+  /** Keys that are being fetched in the background. @type {Set<string>} */
+  #refreshes = new Set()
+  #staleWhileRevalidate
+  #staleIfError
   #warnedOfDisk = false
 
   /**
@@ -38,6 +42,9 @@ class GitHubAPICache {
     this.#ttl = lifetime('ttl', ttl)
     args.object('options', options)
     const { maxEntries, maxMemoryBytes, maxDiskBytes } = options
+    const { staleWhileRevalidate, staleIfError } = options
+    this.#staleWhileRevalidate = lifetime('options.staleWhileRevalidate', staleWhileRevalidate || 0)
+    this.#staleIfError = lifetime('options.staleIfError', staleIfError || 0)
     this.#native = new native.NativeCache(
       settler,
       path.resolve(cacheDir),
@@ -107,7 +114,7 @@ class GitHubAPICache {
       this.stats.hits++
       return this.#values[slot]
     }
-    const found = await this.#lookUp(this.generateCacheKey(url, headers), request)
+    const found = await this.#lookUp(this.generateCacheKey(url, headers), request, 0)
     if (found) {
       this.stats.hits++
       return found.data
@@ -154,7 +161,7 @@ class GitHubAPICache {
     try {
       return await shared
     } finally {
-      if (this.#servedFromDisk.has(shared)) this.stats.hits++
+      if (this.#servedFromCache.has(shared)) this.stats.hits++
       else this.stats.misses++
     }
   }
@@ -205,9 +212,7 @@ class GitHubAPICache {
 
   async verify() {
     const start = (/** @type {number} */ ticket) => this.#native.verify(ticket)
-    const { entries, bytes } = await traced(
-      /** @type {Promise<DiskExtent>} */ (promised(start)),
-    )
+    const { entries, bytes } = await traced(/** @type {Promise<DiskExtent>} */ (promised(start)))
     return { damagedEntries: entries, damagedBytes: bytes }
   }
 
@@ -221,7 +226,7 @@ class GitHubAPICache {
    * @returns {any}
    */
   getFromMemory(key) {
-    const slot = this.#native.fresh(key, Date.now(), this.#ttl)
+    const slot = this.#native.find(key, Date.now(), this.#ttl, 0)
     if (slot === -1) return null
     this.stats.hits++
     return this.#values[slot]
@@ -275,13 +280,21 @@ class GitHubAPICache {
   }
 
   /**
+   * A value that is fresh, or stale for less than `grace` ms.
+   *
    * @param {string} key
    * @param {Request | undefined} request
-   * @returns {Promise<StoredValue | undefined>}
+   * @param {number} grace
+   * @returns {Promise<Found | undefined>}
    */
-  async #lookUp(key, request) {
-    const slot = this.#native.fresh(key, Date.now(), this.#ttl)
-    return slot === -1 ? this.#read(key, request) : { data: this.#values[slot] }
+  async #lookUp(key, request, grace) {
+    const now = Date.now()
+    const fresh = this.#native.find(key, now, this.#ttl, 0)
+    if (fresh !== -1) return { data: this.#values[fresh], fresh: true }
+    if (grace === 0) return this.#read(key, request)
+    const stale = this.#native.find(key, now, this.#ttl, grace)
+    if (stale !== -1) return { data: this.#values[stale], fresh: false }
+    return this.#promote(key, request, grace)
   }
 
   /**
@@ -293,7 +306,7 @@ class GitHubAPICache {
   #read(key, request) {
     let read = this.#reads.get(key)
     if (!read) {
-      read = this.#promote(key, request).finally(() => this.#reads.delete(key))
+      read = this.#promote(key, request, 0).finally(() => this.#reads.delete(key))
       this.#reads.set(key, read)
     }
     return read
@@ -302,17 +315,18 @@ class GitHubAPICache {
   /**
    * @param {string} key
    * @param {Request | undefined} request
-   * @returns {Promise<StoredValue | undefined>}
+   * @param {number} grace
+   * @returns {Promise<Found | undefined>}
    */
-  async #promote(key, request) {
+  async #promote(key, request, grace) {
     const stored = /** @type {StoredEntry | null} */ (
-      await promised((ticket) => this.#native.load(ticket, key, Date.now(), this.#ttl, 0))
+      await promised((ticket) => this.#native.load(ticket, key, Date.now(), this.#ttl, grace))
     )
     if (!stored) return undefined
-    const { text, timestamp, ttl } = stored
+    const { text, timestamp, ttl, fresh } = stored
     const data = JSON.parse(text)
     this.#hold(request, key, data, timestamp, ttl, text.length)
-    return { data }
+    return { data, fresh }
   }
 
   /**
@@ -322,18 +336,55 @@ class GitHubAPICache {
    * @param {number | undefined} ttl
    */
   #lookUpOrFetch(key, request, fetchFunction, ttl) {
-    const work = async () => {
-      const found = await this.#lookUp(key, request)
-      if (found) {
-        this.#servedFromDisk.add(shared)
-        return found.data
-      }
+    const fetch = async () => {
       const data = await fetchFunction()
       await this.#store(key, request, data, ttl)
       return data
     }
+    const work = async () => {
+      const found = await this.#lookUp(key, request, this.#staleWhileRevalidate)
+      if (!found) return this.#unlessDown(fetch, key, request)
+      this.#servedFromCache.add(shared)
+      if (!found.fresh) this.#refresh(key, fetch)
+      return found.data
+    }
     const shared = work().finally(() => this.pendingRequests.delete(key))
     return shared
+  }
+
+  /**
+   * What `fetch` resolves to. When it fails, a value that is not stale for too long.
+   *
+   * @param {() => Promise<any>} fetch
+   * @param {string} key
+   * @param {Request | undefined} request
+   */
+  async #unlessDown(fetch, key, request) {
+    try {
+      return await fetch()
+    } catch (error) {
+      const stale = this.#staleIfError && (await this.#lookUp(key, request, this.#staleIfError))
+      if (!stale) throw error
+      return stale.data
+    }
+  }
+
+  /**
+   * Fetches in the background. A failure is not told: the stale value serves on until its time is up, and the
+   * next failure then reaches the caller.
+   *
+   * @param {string} key
+   * @param {() => Promise<any>} fetch
+   */
+  async #refresh(key, fetch) {
+    if (this.#refreshes.has(key)) return
+    this.#refreshes.add(key)
+    try {
+      await fetch()
+    } catch {
+    } finally {
+      this.#refreshes.delete(key)
+    }
   }
 
   /**
@@ -419,7 +470,7 @@ class GitHubAPICache {
 }
 
 /** @typedef {{ text: string, json: boolean }} Request */
-/** @typedef {{ data: any }} StoredValue */
+/** @typedef {{ data: any, fresh: boolean }} Found */
 
 /**
  * @param {string} name

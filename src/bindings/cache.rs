@@ -50,6 +50,7 @@ pub struct StoredEntry {
     pub timestamp: f64,
     pub ttl: Option<f64>,
     pub meta: String,
+    pub fresh: bool,
 }
 
 /// Entries and bytes.
@@ -114,10 +115,11 @@ impl NativeCache {
         slots
     }
 
-    /// The slot of a fresh entry, or -1.
+    /// The slot of an entry that is fresh, or stale for less than `grace` ms; else -1.
     #[napi(catch_unwind)]
-    pub fn fresh(&self, key: String, now: f64, ttl: f64) -> i32 {
-        let held = self.memory.get_by_key(&key).filter(|held| held.stamp.is_fresh(now, ttl));
+    pub fn find(&self, key: String, now: f64, ttl: f64, grace: f64) -> i32 {
+        let held = self.memory.get_by_key(&key);
+        let held = held.filter(|held| held.stamp.is_within(now, ttl, grace));
         held.map_or(-1, |held| held.slot as i32)
     }
 
@@ -307,7 +309,7 @@ fn answer(store: &mut Store, job: Job) -> Result<Answer> {
         Job::Init => nothing(store.init()?),
         Job::Load { key, now, ttl, grace } => {
             let entry = store.get(key, |stamp| stamp.is_within(now, ttl, grace));
-            entry.and_then(stored).map_or(Either3::C(Null), Either3::A)
+            entry.and_then(|entry| stored(entry, now, ttl)).map_or(Either3::C(Null), Either3::A)
         }
         Job::Save { key, entry } => nothing(store.put(vec![(key, entry)])?),
         Job::Remove { key } => {
@@ -345,8 +347,9 @@ fn contained<T>(store: &mut Store, work: impl FnOnce(&mut Store) -> Result<T>) -
 }
 
 /// The digest has vouched for the bytes, so they are the text that was given.
-fn stored(entry: Entry) -> Option<StoredEntry> {
+fn stored(entry: Entry, now: f64, ttl: f64) -> Option<StoredEntry> {
     Some(StoredEntry {
+        fresh: entry.stamp.is_fresh(now, ttl),
         text: String::from_utf8(entry.body).ok()?,
         timestamp: entry.stamp.timestamp,
         ttl: entry.stamp.ttl,
