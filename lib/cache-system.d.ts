@@ -95,6 +95,8 @@ export class GitHubAPICache {
   readonly pendingRequests: Map<string, Promise<any>>
   /** Live counts. */
   readonly stats: { hits: number; misses: number; requests: number }
+  /** The hits by where the value was found: in memory, or on disk and moved into memory. */
+  readonly hitsByTier: { memory: number; disk: number }
   /** Makes `cacheDir`. Where that fails it warns, and the cache works in memory only. */
   init(): Promise<void>
   /** The lower-case hex SHA-256 of `JSON.stringify({ url, headers })`. */
@@ -164,7 +166,7 @@ export class RateLimiter {
 }
 
 /** Options of {@link OptimizedGitHubClient}: those of its cache, and its own. */
-export interface GitHubClientOptions extends GitHubAPICacheOptions {
+export interface GitHubClientOptions extends CacheOptions {
   /** Folder of the cache. Default `'.aiwf/cache'`. */
   cacheDir?: string
   /** Milliseconds an answer stays fresh. Default 300,000. */

@@ -24,8 +24,9 @@ class GitHubAPICache {
   #ttl
   /** Reads of the disk under way, by key. @type {Map<string, Promise<Found | undefined>>} */
   #reads = new Map()
-  /** Shared requests that were a hit. @type {WeakSet<Promise<unknown>>} */
-  #servedFromCache = new WeakSet()
+  /** Shared requests that were a hit. @type {WeakMap<Promise<unknown>, Found>} */
+  #servedFromCache = new WeakMap()
+  #diskHits = 0
   /** Keys that are being fetched in the background. @type {Set<string>} */
   #refreshes = new Set()
   #staleWhileRevalidate
@@ -116,7 +117,7 @@ class GitHubAPICache {
     }
     const found = await this.#lookUp(this.generateCacheKey(url, headers), request, 0)
     if (found) {
-      this.stats.hits++
+      this.#countHit(found)
       return found.data
     }
     this.stats.misses++
@@ -161,9 +162,14 @@ class GitHubAPICache {
     try {
       return await shared
     } finally {
-      if (this.#servedFromCache.has(shared)) this.stats.hits++
+      const found = this.#servedFromCache.get(shared)
+      if (found) this.#countHit(found)
       else this.stats.misses++
     }
+  }
+
+  get hitsByTier() {
+    return { memory: this.stats.hits - this.#diskHits, disk: this.#diskHits }
   }
 
   getStats() {
@@ -196,6 +202,7 @@ class GitHubAPICache {
   async clear() {
     this.#forget(this.#native.forgetAll())
     Object.assign(this.stats, { hits: 0, misses: 0, requests: 0 })
+    this.#diskHits = 0
     await this.#onDisk((ticket) => this.#native.removeAll(ticket))
   }
 
@@ -239,7 +246,7 @@ class GitHubAPICache {
   async getFromDisk(key) {
     const found = await this.#read(key, undefined)
     if (!found) return null
-    this.stats.hits++
+    this.#countHit(found)
     return found.data
   }
 
@@ -249,6 +256,12 @@ class GitHubAPICache {
    */
   async saveToCache(key, data) {
     await this.#store(args.string('key', key), undefined, data, undefined)
+  }
+
+  /** @param {Found} found */
+  #countHit({ promoted }) {
+    this.stats.hits++
+    if (promoted) this.#diskHits++
   }
 
   /**
@@ -326,7 +339,7 @@ class GitHubAPICache {
     const { text, timestamp, ttl, fresh } = stored
     const data = JSON.parse(text)
     this.#hold(request, key, data, timestamp, ttl, text.length)
-    return { data, fresh }
+    return { data, fresh, promoted: true }
   }
 
   /**
@@ -344,7 +357,7 @@ class GitHubAPICache {
     const work = async () => {
       const found = await this.#lookUp(key, request, this.#staleWhileRevalidate)
       if (!found) return this.#unlessDown(fetch, key, request)
-      this.#servedFromCache.add(shared)
+      this.#servedFromCache.set(shared, found)
       if (!found.fresh) this.#refresh(key, fetch)
       return found.data
     }
@@ -470,7 +483,7 @@ class GitHubAPICache {
 }
 
 /** @typedef {{ text: string, json: boolean }} Request */
-/** @typedef {{ data: any, fresh: boolean }} Found */
+/** @typedef {{ data: any, fresh: boolean, promoted?: boolean }} Found `promoted` from disk into memory */
 
 /**
  * @param {string} name

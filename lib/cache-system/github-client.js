@@ -12,7 +12,6 @@ const { RateLimiter } = require('./rate-limiter.js')
 
 /** @import * as types from '../cache-system.js' */
 
-/** Statuses that tell something about what was asked for, and not about the network. */
 /** @implements {types.OptimizedGitHubClient} */
 class OptimizedGitHubClient {
   #token
@@ -180,6 +179,7 @@ class OptimizedGitHubClient {
    * The token, for the API's own host only.
    *
    * @param {string} url
+   * @returns {Record<string, string>}
    */
   #authorization(url) {
     if (!this.#token || new URL(url).origin !== new URL(this.baseUrl).origin) return {}

@@ -166,7 +166,9 @@ fn failure(error: &reqwest::Error) -> NetworkFailure {
         NetworkFailure::Dns
     } else if error.is_connect() {
         NetworkFailure::Connect
-    } else if error.is_decode() || causes(error).any(is_unparsable) {
+    } else if !causes(error).any(is_broken_off)
+        && (error.is_decode() || causes(error).any(is_unparsable))
+    {
         NetworkFailure::Protocol
     } else {
         NetworkFailure::Reset
@@ -174,7 +176,16 @@ fn failure(error: &reqwest::Error) -> NetworkFailure {
 }
 
 fn is_unparsable(cause: &(dyn std::error::Error + 'static)) -> bool {
-    cause.downcast_ref::<hyper::Error>().is_some_and(|error| error.is_parse())
+    cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse)
+}
+
+fn is_broken_off(cause: &(dyn std::error::Error + 'static)) -> bool {
+    use std::io::ErrorKind;
+    let ended = |error: &std::io::Error| {
+        matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset)
+    };
+    cause.downcast_ref().is_some_and(ended)
+        || cause.downcast_ref().is_some_and(hyper::Error::is_incomplete_message)
 }
 
 /// The error and all it was caused by, outermost first.
