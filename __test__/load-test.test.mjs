@@ -298,7 +298,7 @@ test('wrong arguments are named', async () => {
     [{ target, maxRequests: 0 }, 'ERR_OUT_OF_RANGE'],
     [{ target, method: 'GET /\r\n' }, 'ERR_OUT_OF_RANGE'],
     [{ target: 'nowhere' }, 'ERR_INVALID_URL'],
-    [{ target: 'ftp://127.0.0.1/' }, 'ERR_INVALID_PROTOCOL'],
+    [{ target: 'ftp://127.0.0.1/' }, 'ERR_INVALID_URL'],
   ]) {
     await assert.rejects(load(/** @type {any} */ (config)), { code })
   }

@@ -460,10 +460,11 @@ test('a report is saved as a whole', async () => {
   const report = JSON.parse(await fs.readFile(file, 'utf8'))
   assert.deepEqual(Object.keys(report), Object.keys(profiler.generateReport()))
   assert.deepEqual(await fs.readdir(folder), ['report.json'])
-  const missing = path.join(folder, 'missing', 'report.json')
-  await assert.rejects(profiler.saveReport(missing), {
-    code: 'ENOENT',
-    message: `ENOENT: no such file or directory, open '${missing}'`,
+  await profiler.saveReport(path.join(folder, 'made', 'report.json'))
+  const below = path.join(file, 'report.json')
+  await assert.rejects(profiler.saveReport(below), {
+    code: 'ENOTDIR',
+    message: `ENOTDIR: not a directory, open '${below}'`,
   })
   await fs.rm(folder, { recursive: true })
 })

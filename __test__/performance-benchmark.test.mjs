@@ -432,13 +432,14 @@ describe('reports', () => {
   })
 
   test('fail as node:fs does', async () => {
-    const file = path.join(folder, 'missing', 'report')
+    await fs.writeFile(path.join(folder, 'file'), '')
+    const file = path.join(folder, 'file', 'report')
     const benchmark = new PerformanceBenchmark(quiet)
     for (const save of /** @type {const} */ (['saveReport', 'generateHTMLReport'])) {
       const saving = async () => await benchmark[save](file)
       await assert.rejects(saving, (/** @type {any} */ error) => {
         const { code, syscall, path } = error
-        assert.deepEqual({ code, syscall, path }, { code: 'ENOENT', syscall: 'open', path: file })
+        assert.deepEqual({ code, syscall, path }, { code: 'ENOTDIR', syscall: 'open', path: file })
         assert.match(error.stack, /performance-benchmark\.test/)
         return true
       })
