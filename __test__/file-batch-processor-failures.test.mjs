@@ -241,7 +241,7 @@ test('text beyond the longest string is refused as node:fs refuses it', unix, as
 
 const busy = `
   const processor = new FileBatchProcessor()
-  const large = Buffer.alloc(1 << 20)
+  const large = Buffer.alloc(1 << 18)
   for (let index = 0; index < 400; index++) {
     const file = folder + '/' + index
     processor.addWriteOperation(file, large).catch(() => {})

@@ -107,6 +107,14 @@ impl NativeFileProcessor {
     }
 }
 
+/// Goes with its environment: JavaScript keeps the instance while promises are out. Nobody is left then
+/// to want what has not started.
+impl Drop for NativeFileProcessor {
+    fn drop(&mut self) {
+        self.processor.clear();
+    }
+}
+
 fn settings(max_concurrency: u32, batch_size: u32) -> Settings {
     Settings { max_concurrency: max_concurrency as usize, batch_size: batch_size as usize }
 }

@@ -153,14 +153,17 @@ fn create_nameless(
         options.write(true).with_mode(permissions).custom_flags(libc::O_TMPFILE);
         options.open(target.folder())
     };
-    let mut file = match open() {
+    let opened = match open() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            make_parents(target)?;
+            open()
+        }
+        opened => opened,
+    };
+    let mut file = match opened {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => match with_parents(target, open) {
-            Ok(file) => file,
-            Err(error) => return Err(error),
-        },
-        // Permissions and the like fail again, in the general way.
         Err(error) if is_descriptor_limit(&error) => return Err(target.failed("open", &error)),
+        // Not every file system can; permissions and the like fail again, in the general way.
         Err(_) => return Ok(false),
     };
     complete(target, &mut file, permissions, options, fill)?;
@@ -250,13 +253,18 @@ fn sync(target: Target<'_>, file: &File, options: WriteOptions) -> Result<()> {
 fn with_parents<T>(target: Target<'_>, open: impl Fn() -> io::Result<T>) -> Result<T> {
     match open() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            make_dirs(target.folder(), 0o777).map_err(|error| match target.source {
-                Some(_) => target.failed("copyfile", &error),
-                None => SystemError::new(&error, "mkdir").path(target.folder()).into(),
-            })?;
+            make_parents(target)?;
             open().map_err(target.open_failed())
         }
         opened => opened.map_err(target.open_failed()),
+    }
+}
+
+fn make_parents(target: Target<'_>) -> Result<()> {
+    match make_dirs(target.folder(), 0o777) {
+        Ok(_) => Ok(()),
+        Err(error) if target.source.is_some() => Err(target.failed("copyfile", &error)),
+        Err(error) => Err(SystemError::new(&error, "mkdir").path(target.folder()).into()),
     }
 }
 
