@@ -123,7 +123,7 @@ test('damage of any kind is a miss or the latest value, never another or an erro
       } else if (kind === 'cut') fs.truncateSync(name, place)
       else if (bytes.length > 0) {
         if (kind === 'flip') bytes[place] ^= 1 << bit
-        if (kind === 'zero') bytes.fill(0, place, place + length)
+        if (kind === 'zero') bytes.fill(0, place, Math.min(place + length, bytes.length))
         if (kind === 'garbage') bytes.fill('garbage', place)
         fs.writeFileSync(name, bytes)
       }

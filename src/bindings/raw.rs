@@ -3,7 +3,7 @@
 //! Each function says why the call is sound.
 #![expect(unsafe_code, reason = "Node-API itself; every block says why it is sound")]
 
-use std::{ffi::c_void, panic::AssertUnwindSafe, ptr, sync::Arc};
+use std::{ffi::c_void, mem::MaybeUninit, panic::AssertUnwindSafe, ptr, sync::Arc};
 
 use napi::{
     Env, Result,
@@ -119,7 +119,8 @@ unsafe extern "C" fn call_probe(
 ) -> sys::napi_value {
     let mut arguments = [ptr::null_mut(); 4];
     let (mut count, mut data) = (arguments.len(), ptr::null_mut());
-    let mut request = [0_u16; LONGEST_REQUEST + 2];
+    // Not zeroed: Node-API fills what is looked at.
+    let mut request = [MaybeUninit::<u16>::uninit(); LONGEST_REQUEST + 2];
     let (mut length, mut now, mut ttl) = (0, 0.0, 0.0);
     // SAFETY: Node-API calls on the live environment of this call; each writes no more than the size it
     // is told. `data` is what `probe` gave the function, which is alive while it is called.
@@ -133,7 +134,7 @@ unsafe extern "C" fn call_probe(
             &mut data,
         );
         // The terminating zero takes a unit: a request that fills the rest may have been cut.
-        let text = request.as_mut_ptr().add(1);
+        let text = request.as_mut_ptr().add(1).cast::<u16>();
         let room = LONGEST_REQUEST + 1;
         let read = [
             sys::napi_get_value_string_utf16(env, arguments[0], text, room, &mut length),
@@ -142,11 +143,15 @@ unsafe extern "C" fn call_probe(
         ];
         (read, &*data.cast::<Memory>())
     };
-    request[0] = if count > 3 { Kind::Json } else { Kind::Url } as u16;
+    request[0].write(if count > 3 { Kind::Json } else { Kind::Url } as u16);
     let readable = read.iter().all(|status| *status == sys::Status::napi_ok);
     let found = std::panic::catch_unwind(AssertUnwindSafe(|| {
-        let held =
-            (readable && length < LONGEST_REQUEST).then(|| memory.get(&request[..=length]))??;
+        if !readable || length >= LONGEST_REQUEST {
+            return None;
+        }
+        // SAFETY: the first unit was written above, and Node-API wrote the `length` units behind it.
+        let request = unsafe { std::slice::from_raw_parts(request.as_ptr().cast(), length + 1) };
+        let held = memory.get(request)?;
         held.stamp.is_fresh(now, ttl).then_some(held.slot)
     }));
     let slot = found.ok().flatten().map_or(-1, |slot| slot as i32);

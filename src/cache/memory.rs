@@ -114,6 +114,7 @@ impl Memory {
         let weight = u32::try_from(bytes.max(self.share)).unwrap_or(u32::MAX);
         let held = lock(&self.books).open(key, &request, stamp, weight);
         self.entries.insert(request, held);
+        // Left to itself, moka evicts a little later.
         self.entries.run_pending_tasks();
         held.slot
     }
