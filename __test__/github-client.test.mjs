@@ -128,6 +128,9 @@ test('batchRequest keeps the order, the bound, and each failure apart', async (t
   assert.equal(/** @type {any} */ (results[7]).value, direct)
   assert.ok(server.served.maxConcurrent <= 3)
   assert.deepEqual(await client.batchRequest([]), [])
+  await assert.rejects(client.batchRequest(/** @type {any} */ ('/repos/o/r')), {
+    code: 'ERR_INVALID_ARG_TYPE',
+  })
 })
 
 test('an overridden cachedFetch and a replaced rate limiter are the ones that are used', async (t) => {

@@ -54,6 +54,7 @@ class OptimizedGitHubClient {
    * @param {types.FetchOptions & { batchSize?: number }} [options]
    */
   async batchRequest(urls, options = {}) {
+    if (!Array.isArray(urls)) throw args.invalidType('urls', 'an instance of Array', urls)
     const { batchSize, ...fetchOptions } = options
     const limit = args.integer('options.batchSize', batchSize || 5, 1)
     /** @type {PromiseSettledResult<any>[]} */
