@@ -90,6 +90,19 @@ test('the token goes to its own host only, and no error tells it', async (t) => 
   assert.equal(other.requests[1].headers.authorization, undefined)
 })
 
+test('relative URLs start from the base, and the last of equal headers is sent', async (t) => {
+  const { server, client } = await setUp(t, {}, { token: 'ours' })
+  const below = new OptimizedGitHubClient(`${server.url}/api/v3/`, {
+    cacheDir: client.cache.cacheDir,
+  })
+  await assert.rejects(below.cachedFetch('/repos/o/r'), { url: `${server.url}/api/v3/repos/o/r` })
+  server.reset()
+  const headers = { authorization: 'Bearer theirs', 'user-agent': 'theirs' }
+  await client.cachedFetch('/repos/o/r', { headers })
+  assert.equal(server.requests[0].headers.authorization, 'Bearer theirs')
+  assert.equal(server.requests[0].headers['user-agent'], 'theirs')
+})
+
 test('requests other than GET and HEAD are not cached; HEAD does not stand in for GET', async (t) => {
   const { server, client } = await setUp(t)
   server.inject({

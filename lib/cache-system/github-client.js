@@ -39,7 +39,7 @@ class OptimizedGitHubClient {
    * @param {types.FetchOptions} [options]
    */
   async cachedFetch(url, options = {}) {
-    const target = new URL(args.string('url', url), `${this.baseUrl}/`).href
+    const target = absolute(args.string('url', url), this.baseUrl)
     const method = (options.method ?? 'GET').toUpperCase()
     const headers = { 'User-Agent': 'aiwf', ...this.#authorization(target), ...options.headers }
     const request = () => this.#request({ ...options, method, url: target, headers })
@@ -104,7 +104,7 @@ class OptimizedGitHubClient {
     const mirror = {
       destination: resolve(args.string('destination', destination)),
       concurrency: args.integer('options.concurrency', concurrency, 1),
-      headers: { 'User-Agent': 'aiwf', ...this.#authorization(this.baseUrl) },
+      headers: flat({ 'User-Agent': 'aiwf', ...this.#authorization(this.baseUrl) }),
     }
     const started = performance.now()
     const before = { apiCalls: this.#apiCalls, ...this.cache.hitsByTier }
@@ -170,7 +170,7 @@ class OptimizedGitHubClient {
     await this.rateLimiter.waitForNext()
     this.#apiCalls++
     const content = body === undefined ? undefined : Buffer.from(/** @type {any} */ (body))
-    const request = { url, method, headers: strings(headers), body: content, timeout }
+    const request = { url, method, headers: flat(headers), body: content, timeout }
     const start = (/** @type {number} */ ticket) => native.fetchText(settler, ticket, request)
     const text = await traced(promised(start, { signal: method === 'GET' ? undefined : signal }))
     return text === '' ? null : parse(text, url)
@@ -197,13 +197,23 @@ function answer(result) {
     : { failed: result.reason?.status ?? 0 }
 }
 
-/** @param {object} headers */
-function strings(headers) {
-  return Object.fromEntries(
-    Object.entries(headers)
-      .filter(([, value]) => value !== undefined)
-      .map(([name, value]) => [name, String(value)]),
-  )
+/**
+ * @param {string} url absolute, or below the API's own
+ * @param {string} baseUrl
+ */
+function absolute(url, baseUrl) {
+  return /^[a-z][a-z\d+.-]*:/i.test(url) ? url : `${baseUrl}/${url.replace(/^\/+/, '')}`
+}
+
+/**
+ * Names and values in turn.
+ *
+ * @param {object} headers
+ */
+function flat(headers) {
+  return Object.entries(headers)
+    .filter(([, value]) => value !== undefined)
+    .flatMap(([name, value]) => [name, String(value)])
 }
 
 /**

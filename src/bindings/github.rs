@@ -1,6 +1,6 @@
 //! The GitHub client's native half: requests, listings, and the mirror.
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use napi::{
     Env,
@@ -29,11 +29,16 @@ pub struct NativeRequest {
     pub method: String,
     /// Absolute.
     pub url: String,
-    /// In sending order.
-    pub headers: HashMap<String, String>,
+    /// Names and values in turn. Of several under one name, in whatever case, the last is sent.
+    pub headers: Vec<String>,
     pub body: Option<Buffer>,
     /// Milliseconds for the whole exchange.
     pub timeout: Option<f64>,
+}
+
+fn pairs(flat: Vec<String>) -> Vec<(String, String)> {
+    let mut flat = flat.into_iter();
+    std::iter::from_fn(|| flat.next().zip(flat.next())).collect()
 }
 
 /// Settles `ticket` with the body as text; a status outside 2xx rejects it.
@@ -42,7 +47,7 @@ pub fn fetch_text(settler: &Settler, ticket: Ticket, request: NativeRequest) {
     let request = Request {
         method: request.method,
         url: request.url,
-        headers: request.headers.into_iter().collect(),
+        headers: pairs(request.headers),
         body: request.body.map(Into::into),
         timeout: request.timeout.map(|millis| Duration::from_secs_f64(millis / 1_000.0)),
     };
@@ -86,8 +91,8 @@ pub struct Address {
 /// How to mirror.
 #[napi(object)]
 pub struct NativeMirrorOptions {
-    /// Sent with every request.
-    pub headers: HashMap<String, String>,
+    /// Sent with every request: names and values in turn.
+    pub headers: Vec<String>,
     pub destination: String,
     pub concurrency: u32,
 }
@@ -157,7 +162,7 @@ impl NativeDirectory {
             raw_base: url::raw_base(&self.address.base_url),
             repository: self.address.repository.clone(),
             reference: self.address.reference.clone(),
-            headers: options.headers.into_iter().collect(),
+            headers: pairs(options.headers),
         };
         let listing = self.listing.lock().take();
         let destination = PathBuf::from(options.destination);

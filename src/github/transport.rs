@@ -28,6 +28,7 @@ pub struct Request {
     pub method: String,
     /// Absolute.
     pub url: String,
+    /// Of several under one name, the last is sent.
     pub headers: Vec<(String, String)>,
     pub body: Option<Vec<u8>>,
     /// For the whole exchange; `None` leaves it to the connect and idle timeouts.
@@ -114,7 +115,7 @@ fn build(request: Request) -> Result<reqwest::Request> {
         else {
             return Err(invalid_request(format!("the header '{name}' is not valid")));
         };
-        built.headers_mut().append(header, value);
+        built.headers_mut().insert(header, value);
     }
     *built.body_mut() = request.body.map(Into::into);
     Ok(built)
