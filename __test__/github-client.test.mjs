@@ -202,6 +202,8 @@ test('broken answers are typed errors and never cached', async (t) => {
     await assert.rejects(client.cachedFetch(url), { code }, code)
     handle.remove()
   }
+  server.inject({ body: '\ufeff{"marked":true}' })
+  assert.deepEqual(await client.cachedFetch(`${url}?marked`), { marked: true })
   assert.equal((await client.cachedFetch(url)).full_name, 'o/r')
 })
 

@@ -330,6 +330,11 @@ test('the command names what failed and exits with 1', async (t) => {
   const unknown = await cli(['install', 'o/none', '', destination, ...common], env)
   assert.equal(unknown.code, 1)
   assert.match(unknown.stderr, /o\/none.*ERR_AIWF_NOT_FOUND/)
+  server.inject({ match: '/git/trees/', status: 403, body: { message: 'API rate limit exceeded' } })
+  const fresh = { ...env, XDG_CACHE_HOME: join(folder, 'fresh') }
+  const limited = await cli(['install', 'o/r', '', destination, ...common], fresh)
+  assert.equal(limited.code, 1)
+  assert.match(limited.stderr, /HTTP 403: Forbidden: API rate limit exceeded \(http/)
   const offline = await cli(
     ['install', 'o/r', '', destination, '--base-url', 'http://127.0.0.1:1'],
     {

@@ -222,7 +222,8 @@ function flat(headers) {
  */
 function parse(text, url) {
   try {
-    return JSON.parse(text)
+    // A byte order mark is no part of the text, as for `Response.json()`.
+    return JSON.parse(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text)
   } catch (cause) {
     const error = new SyntaxError(`The answer is not JSON: ${/** @type {Error} */ (cause).message}`)
     throw Object.assign(error, { code: 'ERR_AIWF_INVALID_JSON', url, cause })

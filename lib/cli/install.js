@@ -9,6 +9,8 @@ const { MemoryProfiler } = require('../memory-profiler.js')
 const { progressReporter } = require('./progress.js')
 const { summaryLines } = require('./summary.js')
 
+/** @import { HttpStatusError } from '../cache-system.js' */
+
 const HELP = `Usage: aiwf-native install <owner/repo> [path] [dest] [options]
 
 Mirrors a folder of a GitHub repository (all of it without a path) into dest, by default ./<name of the folder>.
@@ -72,7 +74,7 @@ async function install(args) {
       destination,
       ref: values.ref,
       concurrency,
-      baseUrl: values['base-url'] ?? process.env.GITHUB_API_URL,
+      baseUrl: values['base-url'] || process.env.GITHUB_API_URL || undefined,
       cacheDir: values['cache-dir'] ?? defaultCacheDir(),
       token: process.env.GITHUB_TOKEN,
       onProgress: values.quiet || values.json ? undefined : progressReporter(process.stderr),
@@ -138,10 +140,25 @@ function report(summary, json) {
 /** @param {unknown} error */
 function explain(error) {
   if (!(error instanceof Error)) return String(error)
-  const { code, url } = /** @type {{ code?: string, url?: string }} */ (error)
+  const { code, url, body } = /** @type {Partial<HttpStatusError>} */ (error)
+  const said = body ? reasonIn(body) : ''
   const where = url && !error.message.includes(url) ? ` (${url})` : ''
   const known = code && !error.message.startsWith(code) ? ` [${code}]` : ''
-  return `${error.message}${where}${known}`
+  return `${error.message}${said}${where}${known}`
+}
+
+/**
+ * What GitHub says of a failure, such as that the rate limit is exceeded.
+ *
+ * @param {string} body
+ */
+function reasonIn(body) {
+  try {
+    const { message } = JSON.parse(body)
+    return typeof message === 'string' ? `: ${message}` : ''
+  } catch {
+    return ''
+  }
 }
 
 /** @param {string} message */

@@ -9,6 +9,7 @@ use std::{
     collections::HashSet,
     io,
     path::{Component, Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use parking_lot::Mutex;
@@ -152,6 +153,9 @@ impl Folders {
     }
 }
 
+/// Numbers the temporary names of links, which several mirrors of one process may make at once.
+static LAST_LINK: AtomicU64 = AtomicU64::new(0);
+
 /// The text of the symbolic link at `path`, if there is one.
 pub(super) fn linked_to(path: &Path) -> Option<String> {
     path.read_link().ok()?.into_os_string().into_string().ok()
@@ -165,7 +169,8 @@ pub(super) fn link(folders: &Folders, relative: &Path, text: &str) -> Result<Out
         return Ok(Outcome::Unchanged);
     }
     let failed = |error: io::Error| SystemError::new(&error, "symlink").path(text).dest(&path);
-    let temporary = path.with_file_name(format!(".aiwf-link-{}", std::process::id()));
+    let number = LAST_LINK.fetch_add(1, Ordering::Relaxed);
+    let temporary = path.with_file_name(format!(".aiwf-link-{}-{number}", std::process::id()));
     symlink(text, &temporary).map_err(failed)?;
     std::fs::rename(&temporary, &path).map_err(|error| {
         // The link was ours and is not wanted any more; the rename's failure is the one to tell.
