@@ -7,8 +7,10 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 
-const own = 'run.mjs'
-const all = readdirSync(import.meta.dirname).filter((file) => file.endsWith('.mjs') && file !== own)
+const shared = ['run.mjs', 'peer.mjs']
+const all = readdirSync(import.meta.dirname).filter(
+  (file) => file.endsWith('.mjs') && !shared.includes(file),
+)
 const named = process.argv.slice(2).map((name) => `${name}.mjs`)
 const unknown = named.find((file) => !all.includes(file))
 if (unknown) {
