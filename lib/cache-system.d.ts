@@ -16,12 +16,62 @@ export interface CacheOptions {
   staleWhileRevalidate?: number
   /** Milliseconds after its time for which `getOrFetch` answers with an entry when fetching fails. Default 0. */
   staleIfError?: number
+  /**
+   * By how much of its time an entry may expire sooner, 0 to 1, so that entries stored together do not expire
+   * together. Every entry has its own lot, the same for all who share the folder. Default 0.
+   */
+  jitter?: number
+  /**
+   * Bounds in milliseconds between which the time to live of each entry is learnt: the longer its content stays the
+   * same, the longer it is fresh. It starts from the cache's `ttl`; entries with a `ttl` of their own are left alone.
+   * The estimate is Cho and Garcia-Molina's ("Estimating Frequency of Change", ACM TOIT 3(3), 2003). Off by default.
+   */
+  adaptiveTtl?: { min: number; max: number }
+  /**
+   * Fetches an entry that `getOrFetch` will likely be asked for next, as learnt from the order of its calls. What it
+   * returns is stored unless that is `undefined`. A failure is not told to anybody. Off by default.
+   */
+  prefetch?: Prefetch
+  /**
+   * Milliseconds between sweeps, which remove what has been expired for `maxStale`. They keep neither the cache nor
+   * the process alive. Default 600,000; 0 for none.
+   */
+  sweepInterval?: number
+  /**
+   * Milliseconds for which sweeps leave an expired entry alone, so that it can be revalidated. `cleanup()` does not.
+   * Default 86,400,000. It is at least `staleWhileRevalidate` and `staleIfError`.
+   */
+  maxStale?: number
 }
+
+/** Fetches what {@link CacheOptions.prefetch} wants. `headers` are those of the request it follows from. */
+export type Prefetch = (url: string, headers: object | undefined) => unknown
 
 /** How one entry is stored. */
 export interface SetOptions {
   /** Milliseconds for which the entry is fresh, whatever the cache's `ttl`. */
   ttl?: number
+  /** What the value came with, such as its `ETag`; {@link FetchContext.stale} gives it back. */
+  validator?: string
+}
+
+/** How `getOrFetch` goes about it. */
+export interface GetOrFetchOptions extends SetOptions {
+  /**
+   * Rejects with its reason. The fetch goes on while others wait for it; when all have left, it is told by its own
+   * signal, and what it brings is not stored.
+   */
+  signal?: AbortSignal
+}
+
+/** What `fetchFunction` is told. */
+export interface FetchContext {
+  /** Fires when nobody waits any more. */
+  signal: AbortSignal
+  /** How what it returns is stored; may be changed until it returns. */
+  options: SetOptions
+  /** The entry as it was, expired or not, so that it can be revalidated. */
+  stale(): Promise<{ data: any; validator?: string } | undefined>
 }
 
 /** An entry of the memory tier. */
@@ -60,6 +110,17 @@ export interface CacheStats {
   /** Entries in memory. */
   memorySize: number
   cacheDir: string
+  /** Of a cache with `prefetch`. */
+  prefetch?: {
+    /** Entries that were prefetched. */
+    issued: number
+    /** Those that were asked for. */
+    hits: number
+    /** Those that left memory before anybody asked for them. */
+    wasted: number
+    /** Calls of `prefetch` that threw. */
+    failed: number
+  }
 }
 
 /** What {@link GitHubAPICache.cleanup} returns. */
@@ -111,9 +172,9 @@ export class GitHubAPICache {
    */
   getOrFetch<T = any>(
     url: string,
-    fetchFunction: () => T | Promise<T>,
+    fetchFunction: (context: FetchContext) => T | Promise<T>,
     headers?: object,
-    options?: SetOptions,
+    options?: GetOrFetchOptions,
   ): Promise<T>
   getStats(): CacheStats
   /** Removes what has expired. */

@@ -3,15 +3,21 @@
 //! Both tiers keep what they were given until room or a clean-up demands otherwise; whether an entry may
 //! still be served is decided when it is read ([`freshness`]). Time always comes in as a parameter.
 
+pub mod changes;
 pub mod disk;
 pub mod freshness;
 pub mod key;
 pub mod legacy;
 pub mod memory;
+pub mod meta;
 pub mod store;
+pub mod successors;
 
+pub use changes::{Bounds, Changes};
 pub use disk::{Disk, Entry};
-pub use freshness::Stamp;
+pub use freshness::{Stamp, Terms};
 pub use key::Key;
 pub use memory::Memory;
+pub use meta::Meta;
 pub use store::Store;
+pub use successors::Successors;

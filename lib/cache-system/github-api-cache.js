@@ -6,31 +6,38 @@ const args = require('../internal/arguments.js')
 const native = require('../internal/native.js')
 const { traced } = require('../internal/errors.js')
 const { promised, settler } = require('../internal/settle.js')
-const { MemoryView } = require('./memory-view.js')
+const { cacheOptions, lifetime } = require('./cache-options.js')
+const { MemoryTier } = require('./memory-tier.js')
+const { Prefetcher } = require('./prefetcher.js')
+const { SingleFlight } = require('./single-flight.js')
 
 /** @import * as types from '../cache-system.js' */
 /** @import { StoredEntry, DiskExtent } from '../../binding.js' */
+/** @import { Held, Request } from './memory-tier.js' */
+/** @import { Flight } from './single-flight.js' */
 
 /** What a value that has no JSON counts for in memory, in bytes. */
 const SIZE_WITHOUT_JSON = 1024
+const FOREVER = Number.POSITIVE_INFINITY
 
 /** @implements {types.GitHubAPICache} */
 class GitHubAPICache {
   #native
-  #probe
-  /** The values in memory, by slot. @type {unknown[]} */
-  #values = []
+  #memory
+  #options
   #cacheDir
   #ttl
   /** Reads of the disk under way, by key. @type {Map<string, Promise<Found | undefined>>} */
   #reads = new Map()
-  /** Shared requests that were a hit. @type {WeakMap<Promise<unknown>, Found>} */
-  #servedFromCache = new WeakMap()
+  /** Requests under way; those that the cache answered have a note of it. */
+  #flights = /** @type {InstanceType<typeof SingleFlight<Found>>} */ (new SingleFlight())
   #diskHits = 0
   /** Keys that are being fetched in the background. @type {Set<string>} */
   #refreshes = new Set()
-  #staleWhileRevalidate
-  #staleIfError
+  /** @type {InstanceType<typeof Prefetcher> | undefined} */
+  #prefetcher
+  /** Prefetches under way, by key; they do not reject. @type {Map<string, Promise<boolean>>} */
+  #prefetches = new Map()
   #warnedOfDisk = false
 
   /**
@@ -41,32 +48,19 @@ class GitHubAPICache {
   constructor(cacheDir = '.aiwf/cache', ttl = 300_000, options = {}) {
     this.#cacheDir = args.string('cacheDir', cacheDir)
     this.#ttl = lifetime('ttl', ttl)
-    args.object('options', options)
-    const { maxEntries, maxMemoryBytes, maxDiskBytes } = options
-    const { staleWhileRevalidate, staleIfError } = options
-    this.#staleWhileRevalidate = lifetime('options.staleWhileRevalidate', staleWhileRevalidate || 0)
-    this.#staleIfError = lifetime('options.staleIfError', staleIfError || 0)
-    this.#native = new native.NativeCache(
-      settler,
-      path.resolve(cacheDir),
-      args.integer('options.maxEntries', maxEntries || 1_000, 1),
-      args.number('options.maxMemoryBytes', maxMemoryBytes || 64 * 2 ** 20, 1),
-      args.number('options.maxDiskBytes', maxDiskBytes || 256 * 2 ** 20, 1),
-    )
-    this.#probe = this.#native.probe()
+    this.#options = cacheOptions(options)
+    const { prefetch, rules, sweepInterval } = this.#options
+    this.#native = new native.NativeCache(settler, path.resolve(cacheDir), rules)
+    this.#memory = new MemoryTier(this.#native, () => this.#prefetcher?.wasted())
+    if (prefetch) {
+      this.#prefetcher = new Prefetcher((url, headers) => this.#prefetch(url, headers, prefetch))
+    }
     this.stats = { hits: 0, misses: 0, requests: 0 }
-    /** @type {Map<string, Promise<any>>} */
-    this.pendingRequests = new Map()
-    this.memoryCache = new MemoryView({
-      size: () => this.#native.size,
-      keys: () => this.#native.keys(),
-      get: (key) => this.#held(key),
-      set: (key, { data, timestamp, ttl }) => {
-        this.#hold(undefined, key, data, timestamp, ttl, sizeOf(data))
-      },
-      delete: (key) => this.#forget(this.#native.forget(key)),
-      clear: () => this.#forget(this.#native.forgetAll()),
+    this.memoryCache = this.#memory.view((key, { data, timestamp, ttl }) => {
+      const slots = this.#native.hold(key, timestamp, ttl, sizeOf(data))
+      this.#memory.take(slots, { data, prefetched: false })
     })
+    if (sweepInterval > 0) GitHubAPICache.#sweepEvery(sweepInterval, new WeakRef(this))
   }
 
   get cacheDir() {
@@ -85,6 +79,10 @@ class GitHubAPICache {
 
   set ttl(value) {
     this.#ttl = lifetime('ttl', value)
+  }
+
+  get pendingRequests() {
+    return this.#flights.pending
   }
 
   async init() {
@@ -109,25 +107,11 @@ class GitHubAPICache {
    * @returns {Promise<any>}
    */
   async get(url, headers) {
-    // The most frequent case, on its own because it is so short.
-    if (headers === undefined && typeof url === 'string' && this.generateCacheKey === generateKey) {
-      const slot = this.#probe(url, Date.now(), this.#ttl)
-      if (slot !== -1) {
-        this.stats.hits++
-        return this.#values[slot]
-      }
-    }
-    const request = this.#request(url, headers)
-    const slot = headers === undefined ? -1 : this.#find(request)
-    if (slot !== -1) {
-      this.stats.hits++
-      return this.#values[slot]
-    }
+    const held = this.#find(url, headers)
+    if (held !== undefined) return this.#serve(held)
+    const request = { url, headers }
     const found = await this.#lookUp(this.generateCacheKey(url, headers), request, 0)
-    if (found) {
-      this.#countHit(found)
-      return found.data
-    }
+    if (found) return this.#count(found).data
     this.stats.misses++
     return null
   }
@@ -139,41 +123,27 @@ class GitHubAPICache {
    * @param {types.SetOptions} [options]
    */
   async set(url, data, headers, options = {}) {
-    const ttl = options.ttl === undefined ? undefined : lifetime('options.ttl', options.ttl)
-    await this.#store(this.generateCacheKey(url, headers), this.#request(url, headers), data, ttl)
+    const key = this.generateCacheKey(url, headers)
+    await this.#store(key, { url, headers }, data, options)
   }
 
   /**
    * @template T
    * @param {string} url
-   * @param {() => T | Promise<T>} fetchFunction
+   * @param {(context: types.FetchContext) => T | Promise<T>} fetchFunction
    * @param {object} [headers]
-   * @param {types.SetOptions} [options]
+   * @param {types.GetOrFetchOptions} [options]
    * @returns {Promise<T>}
    */
   async getOrFetch(url, fetchFunction, headers, options = {}) {
     args.callback('fetchFunction', fetchFunction)
-    const ttl = options.ttl === undefined ? undefined : lifetime('options.ttl', options.ttl)
+    if (options.ttl !== undefined) lifetime('options.ttl', options.ttl)
+    options.signal?.throwIfAborted()
     this.stats.requests++
-    const request = this.#request(url, headers)
-    const slot = this.#find(request)
-    if (slot !== -1) {
-      this.stats.hits++
-      return /** @type {T} */ (this.#values[slot])
-    }
-    const key = this.generateCacheKey(url, headers)
-    let shared = this.pendingRequests.get(key)
-    if (!shared) {
-      shared = this.#lookUpOrFetch(key, request, fetchFunction, ttl)
-      this.pendingRequests.set(key, shared)
-    }
-    try {
-      return await shared
-    } finally {
-      const found = this.#servedFromCache.get(shared)
-      if (found) this.#countHit(found)
-      else this.stats.misses++
-    }
+    const held = this.#find(url, headers)
+    const data = held ? this.#serve(held) : this.#share(url, fetchFunction, headers, options)
+    this.#prefetcher?.visit(url, headers)
+    return data
   }
 
   get hitsByTier() {
@@ -188,17 +158,16 @@ class GitHubAPICache {
       misses,
       requests,
       hitRate: lookUps > 0 ? `${((hits / lookUps) * 100).toFixed(2)}%` : '0%',
-      memorySize: this.#native.size,
+      memorySize: this.#memory.size,
       cacheDir: this.#cacheDir,
+      ...(this.#prefetcher && { prefetch: this.#prefetcher.counts }),
     }
   }
 
   async cleanup() {
-    const now = Date.now()
-    const expiredMemoryKeys = this.#forget(this.#native.forgetExpired(now, this.#ttl))
-    const removed = await this.#onDisk((ticket) => {
-      this.#native.removeExpired(ticket, now, this.#ttl)
-    })
+    const [now, ttl] = [Date.now(), this.#ttl]
+    const expiredMemoryKeys = this.#memory.swept(this.#native.forgetExpired(now, ttl, 0))
+    const removed = await this.#onDisk((ticket) => this.#native.removeExpired(ticket, now, ttl))
     return {
       expiredMemoryKeys,
       expiredDiskEntries: removed?.entries ?? 0,
@@ -208,9 +177,10 @@ class GitHubAPICache {
   }
 
   async clear() {
-    this.#forget(this.#native.forgetAll())
+    this.#memory.clear()
     Object.assign(this.stats, { hits: 0, misses: 0, requests: 0 })
     this.#diskHits = 0
+    this.#prefetcher?.reset()
     await this.#onDisk((ticket) => this.#native.removeAll(ticket))
   }
 
@@ -220,7 +190,7 @@ class GitHubAPICache {
    */
   async delete(url, headers) {
     const key = this.generateCacheKey(url, headers)
-    const held = this.#forget(this.#native.forget(key))
+    const held = this.#memory.delete(key)
     const removed = await this.#onDisk((ticket) => this.#native.remove(ticket, key))
     return held || removed?.entries === 1
   }
@@ -241,10 +211,8 @@ class GitHubAPICache {
    * @returns {any}
    */
   getFromMemory(key) {
-    const slot = this.#native.find(key, Date.now(), this.#ttl, 0)
-    if (slot === -1) return null
-    this.stats.hits++
-    return this.#values[slot]
+    const held = this.#memory.findByKey(key, Date.now(), this.#ttl, 0)
+    return held ? this.#serve(held) : null
   }
 
   /**
@@ -252,10 +220,8 @@ class GitHubAPICache {
    * @returns {Promise<any>}
    */
   async getFromDisk(key) {
-    const found = await this.#read(key, undefined)
-    if (!found) return null
-    this.#countHit(found)
-    return found.data
+    const found = await this.#read(key, undefined, 0)
+    return found ? this.#count(found).data : null
   }
 
   /**
@@ -263,41 +229,36 @@ class GitHubAPICache {
    * @param {unknown} data
    */
   async saveToCache(key, data) {
-    await this.#store(args.string('key', key), undefined, data, undefined)
+    await this.#store(args.string('key', key), undefined, data, {})
+  }
+
+  /**
+   * A fresh value in memory, without its key. A subclass that makes its own keys decides itself which requests
+   * are the same.
+   *
+   * @param {string} url
+   * @param {object | undefined} headers
+   */
+  #find(url, headers) {
+    if (this.generateCacheKey !== generateKey) return undefined
+    return this.#memory.find(url, headers, Date.now(), this.#ttl)
+  }
+
+  /** @param {Held} held */
+  #serve(held) {
+    this.stats.hits++
+    if (held.prefetched) {
+      held.prefetched = false
+      this.#prefetcher?.used()
+    }
+    return held.data
   }
 
   /** @param {Found} found */
-  #countHit({ promoted }) {
-    this.stats.hits++
-    if (promoted) this.#diskHits++
-  }
-
-  /**
-   * The text by which the memory tier finds a request without its key. A subclass that makes its own keys
-   * decides itself which requests are the same: then there is none.
-   *
-   * @param {unknown} url
-   * @param {object | undefined} headers
-   * @returns {Request | undefined}
-   */
-  #request(url, headers) {
-    if (this.generateCacheKey !== generateKey) return undefined
-    if (typeof url === 'string' && (headers === undefined || isEmpty(headers))) {
-      return { text: url, json: false }
-    }
-    return { text: JSON.stringify({ url, headers }), json: true }
-  }
-
-  /**
-   * The slot of a fresh value, or -1.
-   *
-   * @param {Request | undefined} request
-   */
-  #find(request) {
-    if (!request) return -1
-    return request.json
-      ? this.#probe(request.text, Date.now(), this.#ttl, true)
-      : this.#probe(request.text, Date.now(), this.#ttl)
+  #count(found) {
+    if (found.promoted) this.#diskHits++
+    this.#serve(found.held)
+    return found.held
   }
 
   /**
@@ -310,12 +271,12 @@ class GitHubAPICache {
    */
   async #lookUp(key, request, grace) {
     const now = Date.now()
-    const fresh = this.#native.find(key, now, this.#ttl, 0)
-    if (fresh !== -1) return { data: this.#values[fresh], fresh: true }
-    if (grace === 0) return this.#read(key, request)
-    const stale = this.#native.find(key, now, this.#ttl, grace)
-    if (stale !== -1) return { data: this.#values[stale], fresh: false }
-    return this.#promote(key, request, grace)
+    const fresh = this.#memory.findByKey(key, now, this.#ttl, 0)
+    if (fresh) return { held: fresh, fresh: true, promoted: false }
+    const stale = grace > 0 && this.#memory.findByKey(key, now, this.#ttl, grace)
+    // What others may have renewed on disk is not looked for: a fetch is under way anyhow.
+    if (stale) return { held: stale, fresh: false, promoted: false }
+    return this.#read(key, request, grace)
   }
 
   /**
@@ -323,70 +284,127 @@ class GitHubAPICache {
    *
    * @param {string} key
    * @param {Request | undefined} request
+   * @param {number} grace
    */
-  #read(key, request) {
-    let read = this.#reads.get(key)
-    if (!read) {
-      read = this.#promote(key, request, 0).finally(() => this.#reads.delete(key))
-      this.#reads.set(key, read)
-    }
-    return read
+  async #read(key, request, grace) {
+    // Whoever takes stale values reads for himself.
+    const reading = grace === 0 && this.#reads.get(key)
+    if (reading) return reading
+    const stored = this.#native.loadAtOnce(key, Date.now(), this.#ttl, grace)
+    if (stored !== undefined) return this.#promote(key, request, stored)
+    const read = this.#load(key, request, grace)
+    if (grace > 0) return read
+    this.#reads.set(key, read)
+    return read.finally(() => this.#reads.delete(key))
   }
 
   /**
    * @param {string} key
    * @param {Request | undefined} request
    * @param {number} grace
-   * @returns {Promise<Found | undefined>}
    */
-  async #promote(key, request, grace) {
-    const stored = /** @type {StoredEntry | null} */ (
-      await promised((ticket) => this.#native.load(ticket, key, Date.now(), this.#ttl, grace))
+  async #load(key, request, grace) {
+    const stored = await promised((ticket) =>
+      this.#native.load(ticket, key, Date.now(), this.#ttl, grace),
     )
-    if (!stored) return undefined
-    const { text, timestamp, ttl, fresh } = stored
-    const data = JSON.parse(text)
-    this.#hold(request, key, data, timestamp, ttl, text.length)
-    return { data, fresh, promoted: true }
+    return this.#promote(key, request, /** @type {StoredEntry | null} */ (stored))
   }
 
   /**
    * @param {string} key
    * @param {Request | undefined} request
-   * @param {() => any} fetchFunction
-   * @param {number | undefined} ttl
+   * @param {StoredEntry | null} stored
+   * @returns {Found | undefined}
    */
-  #lookUpOrFetch(key, request, fetchFunction, ttl) {
-    const fetch = async () => {
-      const data = await fetchFunction()
-      await this.#store(key, request, data, ttl)
-      return data
+  #promote(key, request, stored) {
+    if (stored === null) return undefined
+    const { text, timestamp, ttl, fresh, validator, learnt } = stored
+    // Stored while the disk was read.
+    const newer = this.#memory.newerThan(timestamp, key)
+    if (newer) return { held: newer, fresh: true, promoted: false }
+    const slots = this.#native.hold(key, timestamp, ttl, text.length, learnt)
+    const value = { data: JSON.parse(text), validator, prefetched: false }
+    const held = this.#memory.take(slots, value, this.#indexed(request))
+    return { held, fresh, promoted: true }
+  }
+
+  /**
+   * Waits with all others who ask for the same, first for the disk and then for one call of `fetchFunction`.
+   *
+   * @param {string} url
+   * @param {(context: types.FetchContext) => any} fetchFunction
+   * @param {object | undefined} headers
+   * @param {types.GetOrFetchOptions} options
+   */
+  async #share(url, fetchFunction, headers, options) {
+    const key = this.generateCacheKey(url, headers)
+    const fetch = (/** @type {AbortSignal} */ signal) =>
+      this.#fetch(key, { url, headers }, fetchFunction, options, signal)
+    const start = (/** @type {Flight<Found>} */ flight) =>
+      this.#lookUpOrFetch(key, { url, headers }, fetch, flight)
+    const flight = this.#flights.enter(key, start)
+    try {
+      return await this.#flights.wait(key, flight, options.signal)
+    } finally {
+      if (flight.note) this.#count(flight.note)
+      else this.stats.misses++
     }
-    const work = async () => {
-      const found = await this.#lookUp(key, request, this.#staleWhileRevalidate)
-      if (!found) return this.#unlessDown(fetch, key, request)
-      this.#servedFromCache.set(shared, found)
-      if (!found.fresh) this.#refresh(key, fetch)
-      return found.data
+  }
+
+  /**
+   * @param {string} key
+   * @param {Request} request
+   * @param {(signal: AbortSignal) => Promise<any>} fetch
+   * @param {Flight<Found>} flight
+   */
+  async #lookUpOrFetch(key, request, fetch, flight) {
+    await this.#prefetches.get(key)
+    const { staleWhileRevalidate } = this.#options
+    const found = await this.#lookUp(key, request, staleWhileRevalidate)
+    if (!found) return this.#unlessDown(fetch, key, request, flight.controller.signal)
+    flight.note = found
+    if (!found.fresh) this.#refresh(key, fetch)
+    return found.held.data
+  }
+
+  /**
+   * @param {string} key
+   * @param {Request} request
+   * @param {(context: types.FetchContext) => any} fetchFunction
+   * @param {types.SetOptions} given
+   * @param {AbortSignal} signal
+   */
+  async #fetch(key, request, fetchFunction, given, signal) {
+    const { ttl, validator } = given
+    const options = { ttl, validator }
+    const stale = async () => {
+      const found = await this.#lookUp(key, request, FOREVER)
+      return found && { data: found.held.data, validator: found.held.validator }
     }
-    const shared = work().finally(() => this.pendingRequests.delete(key))
-    return shared
+    // What was learnt of its content is kept beside the last one.
+    if (this.#options.rules.adaptiveTtl) await stale()
+    const data = await fetchFunction({ signal, options, stale })
+    // Nobody waits any more, and somebody may have stored a newer one.
+    if (!signal.aborted) await this.#store(key, request, data, options)
+    return data
   }
 
   /**
    * What `fetch` resolves to. When it fails, a value that is not stale for too long.
    *
-   * @param {() => Promise<any>} fetch
+   * @param {(signal: AbortSignal) => Promise<any>} fetch
    * @param {string} key
-   * @param {Request | undefined} request
+   * @param {Request} request
+   * @param {AbortSignal} signal
    */
-  async #unlessDown(fetch, key, request) {
+  async #unlessDown(fetch, key, request, signal) {
+    const { staleIfError } = this.#options
     try {
-      return await fetch()
+      return await fetch(signal)
     } catch (error) {
-      const stale = this.#staleIfError && (await this.#lookUp(key, request, this.#staleIfError))
+      const stale = staleIfError > 0 && (await this.#lookUp(key, request, staleIfError))
       if (!stale) throw error
-      return stale.data
+      return stale.held.data
     }
   }
 
@@ -395,13 +413,13 @@ class GitHubAPICache {
    * next failure then reaches the caller.
    *
    * @param {string} key
-   * @param {() => Promise<any>} fetch
+   * @param {(signal: AbortSignal) => Promise<any>} fetch
    */
   async #refresh(key, fetch) {
     if (this.#refreshes.has(key)) return
     this.#refreshes.add(key)
     try {
-      await fetch()
+      await fetch(new AbortController().signal)
     } catch {
     } finally {
       this.#refreshes.delete(key)
@@ -409,22 +427,86 @@ class GitHubAPICache {
   }
 
   /**
+   * Brings an entry into memory before it is asked for; whether it had to be fetched, and was.
+   *
+   * @param {any} url
+   * @param {object | undefined} headers
+   * @param {types.Prefetch} prefetch
+   */
+  async #prefetch(url, headers, prefetch) {
+    const key = this.generateCacheKey(url, headers)
+    const request = { url, headers }
+    const busy = this.pendingRequests.has(key) || this.#prefetches.has(key)
+    if (busy || (await this.#lookUp(key, request, 0))) return false
+    const work = async () => {
+      const data = await prefetch(url, headers)
+      if (data === undefined) return false
+      await this.#store(key, request, data, { prefetched: true })
+      return true
+    }
+    const done = work().finally(() => this.#prefetches.delete(key))
+    // Who asks for it meanwhile waits for it, but its failure is not his.
+    const settled = done.catch(() => false)
+    this.#prefetches.set(key, settled)
+    return done
+  }
+
+  /**
    * @param {string} key
    * @param {Request | undefined} request
    * @param {unknown} data
-   * @param {number | undefined} ttl
+   * @param {types.SetOptions & { prefetched?: boolean }} options
    */
-  async #store(key, request, data, ttl) {
+  async #store(key, request, data, { ttl, validator, prefetched = false }) {
+    if (ttl !== undefined) lifetime('options.ttl', ttl)
+    if (validator !== undefined) args.string('options.validator', validator)
     const timestamp = Date.now()
     const text = toJSON(data)
-    this.#hold(request, key, data, timestamp, ttl, text?.length ?? SIZE_WITHOUT_JSON)
     if (text === undefined) {
+      const slots = this.#native.hold(key, timestamp, ttl, SIZE_WITHOUT_JSON)
+      this.#memory.take(slots, { data, validator, prefetched }, this.#indexed(request))
       console.warn('The cache keeps a value in memory only: JSON cannot express it')
       // What an earlier value left there must not come back.
       await this.#onDisk((ticket) => this.#native.remove(ticket, key))
     } else {
-      await this.#onDisk((ticket) => this.#native.save(ticket, key, text, timestamp, ttl))
+      await this.#onDisk((ticket) => {
+        const slots = this.#native.save(ticket, key, text, timestamp, ttl, this.#ttl, validator)
+        this.#memory.take(slots, { data, validator, prefetched }, this.#indexed(request))
+      })
     }
+  }
+
+  /**
+   * The request, if the index may find it: its key is the one that it would have anywhere.
+   *
+   * @param {Request | undefined} request
+   */
+  #indexed(request) {
+    return this.generateCacheKey === generateKey ? request : undefined
+  }
+
+  /**
+   * Sweeps from time to time, which keeps neither the cache nor the process alive.
+   *
+   * @param {number} interval milliseconds
+   * @param {WeakRef<GitHubAPICache>} cache
+   */
+  static #sweepEvery(interval, cache) {
+    const timer = setInterval(() => {
+      const live = cache.deref()
+      if (live) live.#sweep()
+    }, interval)
+    timer.unref()
+    sweeps.register(/** @type {GitHubAPICache} */ (cache.deref()), timer)
+  }
+
+  /** Removes what will neither be served nor revalidated again. */
+  #sweep() {
+    const { staleWhileRevalidate, staleIfError, maxStale } = this.#options
+    const grace = Math.max(staleWhileRevalidate, staleIfError, maxStale)
+    const [now, ttl] = [Date.now(), this.#ttl]
+    this.#memory.swept(this.#native.forgetExpired(now, ttl, grace))
+    this.#native.sweep(now, ttl, grace)
   }
 
   /**
@@ -450,66 +532,15 @@ class GitHubAPICache {
     this.#warnedOfDisk = true
     console.warn(`${what}: ${error instanceof Error ? error.message : error}`)
   }
-
-  /**
-   * @param {string} key
-   * @returns {types.MemoryEntry | undefined}
-   */
-  #held(key) {
-    const held = this.#native.held(key)
-    if (!held) return undefined
-    const { slot, timestamp, ttl } = held
-    const data = this.#values[slot]
-    return ttl === undefined ? { data, timestamp } : { data, timestamp, ttl }
-  }
-
-  /**
-   * @param {Request | undefined} request
-   * @param {string} key
-   * @param {unknown} data
-   * @param {number} timestamp
-   * @param {number | undefined} ttl
-   * @param {number} bytes
-   */
-  #hold(request, key, data, timestamp, ttl, bytes) {
-    const { text, json = false } = request ?? {}
-    const [slot, ...freed] = this.#native.insert(text, json, key, timestamp, ttl, bytes)
-    this.#values[slot] = data
-    for (const slot of freed) this.#values[slot] = undefined
-  }
-
-  /**
-   * Lets go of the values that have left the memory tier.
-   *
-   * @template T
-   * @param {T} result
-   */
-  #forget(result) {
-    for (const slot of this.#native.freed()) this.#values[slot] = undefined
-    return result
-  }
 }
 
 /** The method as it is unless a subclass makes its own keys. */
 const generateKey = GitHubAPICache.prototype.generateCacheKey
 
-/** @typedef {{ text: string, json: boolean }} Request */
-/** @typedef {{ data: any, fresh: boolean, promoted?: boolean }} Found `promoted` from disk into memory */
+/** @typedef {{ held: Held, fresh: boolean, promoted: boolean }} Found `promoted` from disk into memory */
 
-/**
- * @param {string} name
- * @param {number} value
- */
-function lifetime(name, value) {
-  return args.number(name, value, 0, Number.POSITIVE_INFINITY)
-}
-
-/** @param {object} headers */
-function isEmpty(headers) {
-  if (headers === null || Object.getPrototypeOf(headers) !== Object.prototype) return false
-  for (const _ in headers) return false
-  return true
-}
+/** Stops the sweeps of a cache that nobody holds any more. @type {FinalizationRegistry<NodeJS.Timeout>} */
+const sweeps = new FinalizationRegistry(clearInterval)
 
 /**
  * The JSON of a value; `undefined` if it has none.

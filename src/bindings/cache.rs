@@ -1,37 +1,46 @@
 //! `GitHubAPICache`: the memory tier on the JavaScript thread, the store on a blocking thread.
 
-use std::{
-    collections::VecDeque,
-    mem,
-    panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+mod worker;
+
+use std::{path::PathBuf, sync::Arc};
 
 use napi::{
     Env,
-    bindgen_prelude::{Either3, Null, Unknown, Utf16String},
+    bindgen_prelude::{Either3, Null, Undefined, Unknown},
 };
 use napi_derive::napi;
+use parking_lot::Mutex;
 
+use self::worker::{Job, Worker};
 use super::{
     raw,
-    settle::{Reporter, Settler, Ticket},
+    settle::{Settler, Ticket},
 };
-use crate::{
-    cache::{
-        Entry, Key, Memory, Stamp, Store,
-        disk::Extent,
-        memory::{Kind, Request, marked},
-    },
-    error::{Error, Result},
-    runtime,
-};
+use crate::cache::{Bounds, Changes, Entry, Key, Memory, Meta, Stamp, Store, Successors, Terms};
 
 /// The public key of a request, given as `JSON.stringify({ url, headers })`.
 #[napi(catch_unwind)]
 pub fn cache_key(json: String) -> String {
     Key::of_request(&json).to_hex()
+}
+
+/// The bounds of a cache, and how it judges what is fresh.
+#[napi(object)]
+pub struct CacheRules {
+    pub max_entries: f64,
+    pub max_memory_bytes: f64,
+    pub max_disk_bytes: f64,
+    /// By how much of its time an entry may expire sooner, 0 to 1.
+    pub jitter: f64,
+    /// The bounds of times to live that are learnt, in milliseconds.
+    pub adaptive_ttl: Option<TtlBounds>,
+}
+
+/// In milliseconds.
+#[napi(object)]
+pub struct TtlBounds {
+    pub min: f64,
+    pub max: f64,
 }
 
 /// Where an entry in memory has its value, and how long it is good.
@@ -49,8 +58,11 @@ pub struct StoredEntry {
     pub text: String,
     pub timestamp: f64,
     pub ttl: Option<f64>,
-    pub meta: String,
     pub fresh: bool,
+    /// What it came with.
+    pub validator: Option<String>,
+    /// What was learnt of its changes; for `hold`.
+    pub learnt: Option<String>,
 }
 
 /// Entries and bytes.
@@ -65,68 +77,85 @@ pub struct NativeCache {
     memory: Arc<Memory>,
     worker: Mutex<Arc<Worker>>,
     max_disk_bytes: u64,
+    jitter: f64,
+    adaptive: Option<Bounds>,
 }
 
 #[napi]
 impl NativeCache {
     #[napi(constructor, catch_unwind)]
-    pub fn new(
-        settler: &Settler,
-        cache_dir: String,
-        max_entries: f64,
-        max_memory_bytes: f64,
-        max_disk_bytes: f64,
-    ) -> Self {
-        let memory = Arc::new(Memory::new(max_entries as u64, max_memory_bytes as u64));
-        let max_disk_bytes = max_disk_bytes as u64;
-        let store = Store::new(PathBuf::from(cache_dir), max_disk_bytes);
-        let worker = Mutex::new(Arc::new(Worker::new(store, settler.reporter())));
-        Self { memory, worker, max_disk_bytes }
+    pub fn new(settler: &Settler, cache_dir: String, rules: CacheRules) -> Self {
+        let CacheRules { max_entries, max_memory_bytes, max_disk_bytes, jitter, .. } = rules;
+        let memory = Memory::new(max_entries as u64, max_memory_bytes as u64, jitter);
+        let store = Store::new(PathBuf::from(cache_dir), max_disk_bytes as u64);
+        Self {
+            memory: Arc::new(memory),
+            worker: Mutex::new(Arc::new(Worker::new(store, settler.reporter()))),
+            max_disk_bytes: max_disk_bytes as u64,
+            jitter,
+            adaptive: rules.adaptive_ttl.map(|TtlBounds { min, max }| Bounds { min, max }),
+        }
     }
 
-    /// A function `(request, now, ttl, json?) => slot | -1`; see `raw`.
-    #[napi(
-        catch_unwind,
-        ts_return_type = "(request: string, now: number, ttl: number, json?: true) => number"
-    )]
-    pub fn probe<'env>(&self, env: &'env Env) -> napi::Result<Unknown<'env>> {
-        raw::probe(env, Arc::clone(&self.memory))
+    /// A function `(slot, now, ttl) => boolean`; see `raw`.
+    #[napi(catch_unwind, ts_return_type = "(slot: number, now: number, ttl: number) => boolean")]
+    pub fn hit<'env>(&self, env: &'env Env) -> napi::Result<Unknown<'env>> {
+        raw::hit(env, Arc::clone(&self.memory))
     }
 
-    /// Files a value in memory. Returns its slot, then the slots whose values are to be let go, in this
+    /// Files a value in memory only. Returns its slot, then the slots whose values are to be let go, in this
     /// order.
     #[napi(catch_unwind)]
-    pub fn insert(
+    pub fn hold(
         &self,
-        request: Option<Utf16String>,
-        json: bool,
         key: String,
         timestamp: f64,
         ttl: Option<f64>,
         bytes: f64,
+        learnt: Option<String>,
     ) -> Vec<u32> {
-        let kind = if json { Kind::Json } else { Kind::Url };
-        let request: Option<Request> = request
-            .filter(|text| text.len() < raw::LONGEST_REQUEST)
-            .map(|text| marked(kind, text.iter().copied()));
-        let stamp = Stamp { timestamp, ttl };
-        let mut slots = vec![self.memory.insert(request, &key, stamp, bytes as u64)];
-        slots.extend(self.memory.freed());
+        let changes = learnt.and_then(|learnt| Changes::decode(&hex::decode(learnt).ok()?));
+        self.insert(&key, Stamp::new(Key::named(&key), timestamp, ttl), changes, bytes as u64)
+    }
+
+    /// Files a value in memory, as [`Self::hold`] does, and writes it to the disk; `text` is its JSON.
+    /// `default_ttl` is where learning its time to live starts.
+    #[napi(catch_unwind)]
+    pub fn save(
+        &self,
+        ticket: Ticket,
+        key: String,
+        text: String,
+        timestamp: f64,
+        ttl: Option<f64>,
+        default_ttl: f64,
+        validator: Option<String>,
+    ) -> Vec<u32> {
+        let body = text.into_bytes();
+        let bounds = self.adaptive.filter(|_| ttl.is_none());
+        let changes = bounds.map(|_| self.look(&key, &body, timestamp, default_ttl));
+        let learnt = changes.zip(bounds).map(|(changes, bounds)| changes.ttl(bounds));
+        let disk_key = Key::named(&key);
+        let stamp = Stamp::new(disk_key, timestamp, ttl.or(learnt));
+        let slots = self.insert(&key, stamp, changes, body.len() as u64);
+        let meta = Meta { changes, validator }.encode();
+        let entry = Entry { stamp, meta, body };
+        self.push(Some(ticket), Job::Save { key: disk_key, entry });
         slots
     }
 
     /// The slot of an entry that is fresh, or stale for less than `grace` ms; else -1.
     #[napi(catch_unwind)]
     pub fn find(&self, key: String, now: f64, ttl: f64, grace: f64) -> i32 {
-        let held = self.memory.get_by_key(&key);
-        let held = held.filter(|held| held.stamp.is_within(now, ttl, grace));
+        let terms = self.terms(now, ttl, grace);
+        let held = self.memory.get(&key).filter(|held| held.stamp.may_be_served(&terms));
         held.map_or(-1, |held| held.slot as i32)
     }
 
     /// An entry in memory, fresh or not.
     #[napi(catch_unwind)]
     pub fn held(&self, key: String) -> Option<HeldEntry> {
-        let held = self.memory.get_by_key(&key)?;
+        let held = self.memory.get(&key)?;
         Some(HeldEntry { slot: held.slot, timestamp: held.stamp.timestamp, ttl: held.stamp.ttl })
     }
 
@@ -136,10 +165,11 @@ impl NativeCache {
         self.memory.remove(&key)
     }
 
-    /// Takes the expired entries out of memory; returns how many.
+    /// Takes out of memory what is expired for `grace` ms; returns how many.
     #[napi(catch_unwind)]
-    pub fn forget_expired(&self, now: f64, ttl: f64) -> u32 {
-        self.memory.remove_if(|stamp| !stamp.is_fresh(now, ttl)) as u32
+    pub fn forget_expired(&self, now: f64, ttl: f64, grace: f64) -> u32 {
+        let terms = self.terms(now, ttl, grace);
+        self.memory.remove_if(|stamp| !stamp.may_be_served(&terms)) as u32
     }
 
     /// Empties the memory tier.
@@ -157,7 +187,7 @@ impl NativeCache {
     /// The keys in memory, in the order of insertion.
     #[napi(catch_unwind)]
     pub fn keys(&self) -> Vec<String> {
-        self.memory.list().into_iter().map(|(key, _)| key.as_ref().to_owned()).collect()
+        self.memory.keys().into_iter().map(|key| key.as_ref().to_owned()).collect()
     }
 
     #[napi(getter)]
@@ -169,203 +199,115 @@ impl NativeCache {
     #[napi(catch_unwind)]
     pub fn use_folder(&self, settler: &Settler, cache_dir: String) {
         let store = Store::new(PathBuf::from(cache_dir), self.max_disk_bytes);
-        *lock(&self.worker) = Arc::new(Worker::new(store, settler.reporter()));
+        *self.worker.lock() = Arc::new(Worker::new(store, settler.reporter()));
     }
 
     /// Makes the folder.
     #[napi(catch_unwind)]
     pub fn init(&self, ticket: Ticket) {
-        self.push(ticket, Job::Init);
+        self.push(Some(ticket), Job::Init);
+    }
+
+    /// Reads an entry that is fresh, or stale for less than `grace` ms, if that needs no waiting for the
+    /// disk. `null` if there is none; `undefined` if that can't be told without waiting.
+    #[napi(catch_unwind)]
+    pub fn load_at_once(
+        &self,
+        key: String,
+        now: f64,
+        ttl: f64,
+        grace: f64,
+    ) -> Either3<StoredEntry, Null, Undefined> {
+        let worker = Arc::clone(&self.worker.lock());
+        match worker.load_at_once(Key::named(&key), &self.terms(now, ttl, grace)) {
+            Some(Some(stored)) => Either3::A(stored),
+            Some(None) => Either3::B(Null),
+            None => Either3::C(()),
+        }
     }
 
     /// Reads an entry that is fresh, or stale for less than `grace` ms: a `StoredEntry` or `null`.
     #[napi(catch_unwind)]
     pub fn load(&self, ticket: Ticket, key: String, now: f64, ttl: f64, grace: f64) {
-        self.push(ticket, Job::Load { key: Key::named(&key), now, ttl, grace });
-    }
-
-    /// Writes an entry; `text` is JSON.
-    #[napi(catch_unwind)]
-    pub fn save(
-        &self,
-        ticket: Ticket,
-        key: String,
-        text: String,
-        timestamp: f64,
-        ttl: Option<f64>,
-        meta: Option<String>,
-    ) {
-        let (body, meta) = (text.into_bytes(), meta.unwrap_or_default().into_bytes());
-        let entry = Entry { stamp: Stamp { timestamp, ttl }, meta, body };
-        self.push(ticket, Job::Save { key: Key::named(&key), entry });
+        let terms = self.terms(now, ttl, grace);
+        self.push(Some(ticket), Job::Load { key: Key::named(&key), terms });
     }
 
     /// Removes an entry: a `DiskExtent` of how many there were.
     #[napi(catch_unwind)]
     pub fn remove(&self, ticket: Ticket, key: String) {
-        self.push(ticket, Job::Remove { key: Key::named(&key) });
+        self.push(Some(ticket), Job::Remove { key: Key::named(&key) });
     }
 
     /// Removes what is expired: a `DiskExtent`.
     #[napi(catch_unwind)]
     pub fn remove_expired(&self, ticket: Ticket, now: f64, ttl: f64) {
-        self.push(ticket, Job::RemoveExpired { now, ttl });
+        self.push(Some(ticket), Job::RemoveExpired(self.terms(now, ttl, 0.0)));
+    }
+
+    /// Removes from the disk what is expired for `grace` ms. Nobody waits for that.
+    #[napi(catch_unwind)]
+    pub fn sweep(&self, now: f64, ttl: f64, grace: f64) {
+        self.push(None, Job::RemoveExpired(self.terms(now, ttl, grace)));
     }
 
     /// Removes everything.
     #[napi(catch_unwind)]
     pub fn remove_all(&self, ticket: Ticket) {
-        self.push(ticket, Job::RemoveAll);
+        self.push(Some(ticket), Job::RemoveAll);
     }
 
     /// Removes what is damaged: a `DiskExtent`.
     #[napi(catch_unwind)]
     pub fn verify(&self, ticket: Ticket) {
-        self.push(ticket, Job::Verify);
+        self.push(Some(ticket), Job::Verify);
     }
 
     /// Entries and bytes on disk: a `DiskExtent`.
     #[napi(catch_unwind)]
     pub fn extent(&self, ticket: Ticket) {
-        self.push(ticket, Job::Extent);
+        self.push(Some(ticket), Job::Extent);
     }
 
-    fn push(&self, ticket: Ticket, job: Job) {
-        let worker = Arc::clone(&lock(&self.worker));
-        let mut queue = lock(&worker.queue);
-        queue.jobs.push_back((ticket, job));
-        if !mem::replace(&mut queue.running, true) {
-            drop(queue);
-            runtime::spawn_blocking(move || worker.run());
-        }
-    }
-}
-
-/// What is asked of the store.
-enum Job {
-    Init,
-    Load { key: Key, now: f64, ttl: f64, grace: f64 },
-    Save { key: Key, entry: Entry },
-    Remove { key: Key },
-    RemoveExpired { now: f64, ttl: f64 },
-    RemoveAll,
-    Verify,
-    Extent,
-}
-
-type Answer = Either3<StoredEntry, DiskExtent, Null>;
-
-#[derive(Default)]
-struct Queue {
-    jobs: VecDeque<(Ticket, Job)>,
-    running: bool,
-}
-
-/// Does the jobs of one store in order, on one blocking thread at a time. Writes that stand in line
-/// together are done together.
-struct Worker {
-    store: Mutex<Store>,
-    queue: Mutex<Queue>,
-    reporter: Reporter,
-}
-
-/// How many jobs are answered with one wake-up.
-const BATCH: usize = 64;
-
-impl Worker {
-    fn new(store: Store, reporter: Reporter) -> Self {
-        Self { store: Mutex::new(store), queue: Mutex::default(), reporter }
+    fn terms(&self, now: f64, ttl: f64, grace: f64) -> Terms {
+        Terms { now, ttl, jitter: self.jitter, grace }
     }
 
-    fn run(&self) {
-        let mut store = lock(&self.store);
-        while let Some(jobs) = self.next() {
-            let mut answers = Vec::with_capacity(jobs.len());
-            let mut saves = Vec::new();
-            for (ticket, job) in jobs {
-                match job {
-                    Job::Save { key, entry } => saves.push((ticket, key, entry)),
-                    job => {
-                        answers.extend(save(&mut store, mem::take(&mut saves)));
-                        answers.push((ticket, contained(&mut store, |store| answer(store, job))));
-                    }
-                }
-            }
-            answers.extend(save(&mut store, saves));
-            self.reporter.report_all(answers);
+    /// What is known of the changes of an entry, now that it is `body`.
+    fn look(&self, key: &str, body: &[u8], now: f64, ttl: f64) -> Changes {
+        let held = self.memory.get(key);
+        let known = held.and_then(|held| Some((held.changes?, now - held.stamp.timestamp)));
+        match known {
+            Some((changes, elapsed)) => changes.again(body, elapsed),
+            None => Changes::first(body, ttl),
         }
     }
 
-    fn next(&self) -> Option<Vec<(Ticket, Job)>> {
-        let mut queue = lock(&self.queue);
-        queue.running = !queue.jobs.is_empty();
-        let count = queue.jobs.len().min(BATCH);
-        queue.running.then(|| queue.jobs.drain(..count).collect())
+    fn insert(&self, key: &str, stamp: Stamp, changes: Option<Changes>, bytes: u64) -> Vec<u32> {
+        let mut slots = vec![self.memory.insert(key, stamp, changes, bytes)];
+        slots.extend(self.memory.freed());
+        slots
+    }
+
+    fn push(&self, ticket: Option<Ticket>, job: Job) {
+        Worker::push(&self.worker.lock(), ticket, job);
     }
 }
 
-fn answer(store: &mut Store, job: Job) -> Result<Answer> {
-    Ok(match job {
-        Job::Init => nothing(store.init()?),
-        Job::Load { key, now, ttl, grace } => {
-            let entry = store.get(key, |stamp| stamp.is_within(now, ttl, grace));
-            entry.and_then(|entry| stored(entry, now, ttl)).map_or(Either3::C(Null), Either3::A)
-        }
-        Job::Save { key, entry } => nothing(store.put(vec![(key, entry)])?),
-        Job::Remove { key } => {
-            extent(Extent { entries: u64::from(store.remove(key)?), ..Extent::default() })
-        }
-        Job::RemoveExpired { now, ttl } => {
-            extent(store.remove_if(|stamp| !stamp.is_fresh(now, ttl))?)
-        }
-        Job::RemoveAll => nothing(store.clear()?),
-        Job::Verify => extent(store.verify()?),
-        Job::Extent => extent(store.extent()?),
-    })
-}
+/// What is asked for next, learnt from what was asked for.
+#[napi]
+pub struct NativeSuccessors(Mutex<Successors>);
 
-/// Writes entries in one go; they succeed or fail together.
-fn save(store: &mut Store, saves: Vec<(Ticket, Key, Entry)>) -> Vec<(Ticket, Result<Answer>)> {
-    let tickets: Vec<Ticket> = saves.iter().map(|(ticket, ..)| *ticket).collect();
-    let entries = saves.into_iter().map(|(_, key, entry)| (key, entry)).collect();
-    match contained(store, |store| store.put(entries)) {
-        Ok(()) => tickets.into_iter().map(|ticket| (ticket, Ok(nothing(())))).collect(),
-        Err(error) => {
-            let error = Arc::new(error);
-            let failed = |ticket| (ticket, Err(Error::Shared(Arc::clone(&error))));
-            tickets.into_iter().map(failed).collect()
-        }
+#[napi]
+impl NativeSuccessors {
+    #[napi(constructor, catch_unwind)]
+    pub fn new(max_requests: f64) -> Self {
+        Self(Mutex::new(Successors::new(max_requests as u64)))
     }
-}
 
-/// Runs `work`; after a panic the store looks at its files anew.
-fn contained<T>(store: &mut Store, work: impl FnOnce(&mut Store) -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(|| work(store))).unwrap_or_else(|panic| {
-        store.close();
-        Err(Error::panicked(&*panic))
-    })
-}
-
-/// The digest has vouched for the bytes, so they are the text that was given.
-fn stored(entry: Entry, now: f64, ttl: f64) -> Option<StoredEntry> {
-    Some(StoredEntry {
-        fresh: entry.stamp.is_fresh(now, ttl),
-        text: String::from_utf8(entry.body).ok()?,
-        timestamp: entry.stamp.timestamp,
-        ttl: entry.stamp.ttl,
-        meta: String::from_utf8(entry.meta).ok()?,
-    })
-}
-
-fn nothing((): ()) -> Answer {
-    Either3::C(Null)
-}
-
-fn extent(extent: Extent) -> Answer {
-    Either3::B(DiskExtent { entries: extent.entries as f64, bytes: extent.bytes as f64 })
-}
-
-/// These mutexes guard plain queues, and a store that is reset after a panic.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Notes a request; the one that is likely to follow.
+    #[napi(catch_unwind)]
+    pub fn visit(&self, request: String) -> Option<String> {
+        self.0.lock().visit(&request).map(|next| next.as_ref().to_owned())
+    }
 }

@@ -3,7 +3,7 @@
 //! Each function says why the call is sound.
 #![expect(unsafe_code, reason = "Node-API itself; every block says why it is sound")]
 
-use std::{ffi::c_void, mem::MaybeUninit, panic::AssertUnwindSafe, ptr, sync::Arc};
+use std::{ffi::c_void, panic::AssertUnwindSafe, ptr, sync::Arc};
 
 use napi::{
     Env, Result,
@@ -11,7 +11,7 @@ use napi::{
     check_status, sys,
 };
 
-use crate::cache::memory::{Kind, Memory};
+use crate::cache::Memory;
 
 /// Refs or unrefs a threadsafe function, so that it does or does not hold the event loop open.
 pub(super) fn hold_open(env: &Env, tsfn: sys::napi_threadsafe_function, open: bool) -> Result<()> {
@@ -77,12 +77,9 @@ impl ToNapiValue for Bytes {
     }
 }
 
-/// The longest request a probe looks at, in UTF-16 units; longer ones are found by their key.
-pub(super) const LONGEST_REQUEST: usize = 1022;
-
-/// A function `(request, now, ttl, json?) => slot | -1` that looks into the memory tier. A `#[napi]` method
-/// would take longer to be called than the look-up itself takes.
-pub(super) fn probe<'env>(env: &'env Env, memory: Arc<Memory>) -> Result<Unknown<'env>> {
+/// A function `(slot, now, ttl) => boolean` that says whether the value in a slot of the memory tier may be
+/// served, and counts the hit. A `#[napi]` method would take ten times as long to be called.
+pub(super) fn hit<'env>(env: &'env Env, memory: Arc<Memory>) -> Result<Unknown<'env>> {
     let data = Arc::into_raw(memory).cast_mut().cast::<c_void>();
     let mut function = ptr::null_mut();
     // SAFETY: `data` is a reference to the memory tier that the function owns; the finalizer gives it
@@ -90,9 +87,9 @@ pub(super) fn probe<'env>(env: &'env Env, memory: Arc<Memory>) -> Result<Unknown
     unsafe {
         check_status!(sys::napi_create_function(
             env.raw(),
-            c"probe".as_ptr(),
-            5,
-            Some(call_probe),
+            c"hit".as_ptr(),
+            3,
+            Some(call_hit),
             data,
             &mut function,
         ))?;
@@ -109,21 +106,19 @@ pub(super) fn probe<'env>(env: &'env Env, memory: Arc<Memory>) -> Result<Unknown
 }
 
 unsafe extern "C" fn drop_memory(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {
-    // SAFETY: `probe` made `data` of an `Arc` and registered this call once.
+    // SAFETY: `hit` made `data` of an `Arc` and registered this call once.
     drop(unsafe { Arc::from_raw(data.cast::<Memory>()) });
 }
 
-unsafe extern "C" fn call_probe(
+unsafe extern "C" fn call_hit(
     env: sys::napi_env,
     info: sys::napi_callback_info,
 ) -> sys::napi_value {
-    let mut arguments = [ptr::null_mut(); 4];
+    let mut arguments = [ptr::null_mut(); 3];
     let (mut count, mut data) = (arguments.len(), ptr::null_mut());
-    // Not zeroed: Node-API fills what is looked at.
-    let mut request = [MaybeUninit::<u16>::uninit(); LONGEST_REQUEST + 2];
-    let (mut length, mut now, mut ttl) = (0, 0.0, 0.0);
+    let (mut slot, mut now, mut ttl) = (0, 0.0, 0.0);
     // SAFETY: Node-API calls on the live environment of this call; each writes no more than the size it
-    // is told. `data` is what `probe` gave the function, which is alive while it is called.
+    // is told. `data` is what `hit` gave the function, which is alive while it is called.
     let (read, memory) = unsafe {
         sys::napi_get_cb_info(
             env,
@@ -133,30 +128,17 @@ unsafe extern "C" fn call_probe(
             ptr::null_mut(),
             &mut data,
         );
-        // The terminating zero takes a unit: a request that fills the rest may have been cut.
-        let text = request.as_mut_ptr().add(1).cast::<u16>();
-        let room = LONGEST_REQUEST + 1;
         let read = [
-            sys::napi_get_value_string_utf16(env, arguments[0], text, room, &mut length),
+            sys::napi_get_value_uint32(env, arguments[0], &mut slot),
             sys::napi_get_value_double(env, arguments[1], &mut now),
             sys::napi_get_value_double(env, arguments[2], &mut ttl),
         ];
         (read, &*data.cast::<Memory>())
     };
-    request[0].write(if count > 3 { Kind::Json } else { Kind::Url } as u16);
     let readable = read.iter().all(|status| *status == sys::Status::napi_ok);
-    let found = std::panic::catch_unwind(AssertUnwindSafe(|| {
-        if !readable || length >= LONGEST_REQUEST {
-            return None;
-        }
-        // SAFETY: the first unit was written above, and Node-API wrote the `length` units behind it.
-        let request = unsafe { std::slice::from_raw_parts(request.as_ptr().cast(), length + 1) };
-        let held = memory.get(request)?;
-        held.stamp.is_fresh(now, ttl).then_some(held.slot)
-    }));
-    let slot = found.ok().flatten().map_or(-1, |slot| slot as i32);
+    let hit = std::panic::catch_unwind(AssertUnwindSafe(|| readable && memory.hit(slot, now, ttl)));
     let mut value = ptr::null_mut();
     // SAFETY: as above. On failure `value` stays null, which Node-API takes for `undefined`.
-    unsafe { sys::napi_create_int32(env, slot, &mut value) };
+    unsafe { sys::napi_get_boolean(env, hit.unwrap_or(false), &mut value) };
     value
 }

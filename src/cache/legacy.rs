@@ -17,6 +17,13 @@ struct File<'text> {
     timestamp: f64,
 }
 
+/// At how many names [`are_absent`] looks.
+const MOST_NAMES: usize = 1_000;
+
+fn key_of(name: &str) -> Option<Key> {
+    Key::from_hex(name.strip_suffix(".json")?)
+}
+
 fn path_of(cache_dir: &Path, key: Key) -> PathBuf {
     cache_dir.join(key.to_hex() + ".json")
 }
@@ -24,12 +31,25 @@ fn path_of(cache_dir: &Path, key: Key) -> PathBuf {
 /// The entry in the file of `key`. A file that is torn is removed.
 pub fn read(cache_dir: &Path, key: Key) -> Option<Entry> {
     let path = path_of(cache_dir, key);
-    let entry = parse(&fs::read(&path).ok()?);
+    let entry = parse(key, &fs::read(&path).ok()?);
     if entry.is_none() {
         // What cannot be removed stays a miss.
         let _ = fs::remove_file(&path);
     }
     entry
+}
+
+/// Whether it is certain that the folder holds no such file. Looks at some names only: a folder of so many
+/// files is not the cache's own.
+pub fn are_absent(cache_dir: &Path) -> bool {
+    let Ok(files) = fs::read_dir(cache_dir) else { return false };
+    let mut looks = 0;
+    let ours = |file: io::Result<fs::DirEntry>| {
+        looks += 1;
+        let Ok(name) = file.map(|file| file.file_name()) else { return true };
+        looks > MOST_NAMES || name.to_str().is_some_and(|name| key_of(name).is_some())
+    };
+    !files.into_iter().any(ours)
 }
 
 /// Removes the file of `key`, if there is one.
@@ -44,12 +64,10 @@ pub fn remove_if(cache_dir: &Path, doomed: impl Fn(Stamp) -> bool) -> io::Result
     let (mut entries, mut bytes) = (0, 0);
     for file in fs::read_dir(cache_dir)? {
         let path = file?.path();
-        let key = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".json"));
-        if key.and_then(Key::from_hex).is_none() {
-            continue;
-        }
+        let name = path.file_name().and_then(|name| name.to_str());
+        let Some(key) = name.and_then(key_of) else { continue };
         let Ok(text) = fs::read(&path) else { continue };
-        let expired = parse(&text).is_some_and(|entry| doomed(entry.stamp));
+        let expired = parse(key, &text).is_some_and(|entry| doomed(entry.stamp));
         if expired && fs::remove_file(&path).is_ok() {
             entries += 1;
             bytes += text.len() as u64;
@@ -58,9 +76,9 @@ pub fn remove_if(cache_dir: &Path, doomed: impl Fn(Stamp) -> bool) -> io::Result
     Ok((entries, bytes))
 }
 
-fn parse(text: &[u8]) -> Option<Entry> {
+fn parse(key: Key, text: &[u8]) -> Option<Entry> {
     let File { data, timestamp } = serde_json::from_slice(text).ok()?;
-    let stamp = Stamp { timestamp, ttl: None };
+    let stamp = Stamp::new(key, timestamp, None);
     Some(Entry { stamp, meta: Vec::new(), body: data.get().as_bytes().to_vec() })
 }
 
@@ -70,12 +88,13 @@ mod tests {
 
     #[test]
     fn keeps_the_text_of_the_value_as_it_is() {
+        let key = Key([0; 32]);
         let entry =
-            parse(br#"{ "data": {"n": 12345678901234567890, "s": "\ud800"}, "timestamp": 5 }"#);
+            parse(key, br#"{ "data": {"n": 12345678901234567890, "s": "\ud800"}, "timestamp": 5 }"#);
         let entry = entry.unwrap();
         assert_eq!(entry.body, br#"{"n": 12345678901234567890, "s": "\ud800"}"#);
-        assert_eq!(entry.stamp, Stamp { timestamp: 5.0, ttl: None });
-        assert!(parse(br#"{ "data": {"n": 1"#).is_none());
-        assert!(parse(br#"{ "timestamp": 5 }"#).is_none());
+        assert_eq!(entry.stamp, Stamp::new(key, 5.0, None));
+        assert!(parse(key, br#"{ "data": {"n": 1"#).is_none());
+        assert!(parse(key, br#"{ "timestamp": 5 }"#).is_none());
     }
 }

@@ -1,158 +1,159 @@
 //! The memory tier: which entries stay, by TinyLFU, within a bound on entries and on bytes.
 //!
-//! The values themselves live in a JavaScript array; this room gives each a *slot* there and says which
-//! slots are free again. So nothing here refers to JavaScript. All calls come from one thread.
+//! The values themselves live in a JavaScript array; this room gives each a *slot* there, judges whether it
+//! may be served, and says which slots are free again. So nothing here refers to JavaScript. All calls come
+//! from one thread.
 //!
-//! An entry is filed under its request, whole: a look-up compares the text, so no hash collision can mix
-//! up two requests, and needs no digest. Its public key leads to it as well.
+//! Hits are noted in a buffer and told to the policy in batches, each slot once, as Caffeine's read buffers
+//! do: the policy needs to know what is popular, not every single read.
 
-use std::{
-    collections::HashMap,
-    hash::{BuildHasher, Hasher, RandomState},
-    mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, mem, sync::Arc};
 
 use moka::sync::Cache;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use parking_lot::Mutex;
 
-use super::Stamp;
+use super::{Changes, Stamp, Terms};
 
-/// What was asked for, in UTF-16: JavaScript's own form, in which no two strings look the same.
-pub type Request = Box<[u16]>;
-
-/// What kind of text a [`Request`] holds; its first unit.
-#[derive(Clone, Copy, Debug)]
-#[repr(u16)]
-pub enum Kind {
-    /// A URL, asked for without headers.
-    Url = 1,
-    /// `JSON.stringify({ url, headers })`.
-    Json = 2,
-    /// A public key, of an entry whose request is not known.
-    Key = 3,
-}
+/// How many hits are noted before the policy is told.
+const READS: usize = 64;
 
 /// An entry and where its value is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Held {
     pub slot: u32,
     pub stamp: Stamp,
-    weight: u32,
+    /// How often the content was seen to change, where that is learnt.
+    pub changes: Option<Changes>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    key: Arc<str>,
+    held: Held,
     /// Counts insertions, so that entries can be listed in their order.
     sequence: u64,
 }
 
-/// Where the entry with a certain public key is.
-#[derive(Debug)]
-struct Filed {
-    request: Request,
-    slot: u32,
-}
-
 #[derive(Debug, Default)]
 struct Books {
-    by_key: HashMap<Arc<str>, Filed>,
-    /// Public keys by slot.
-    keys: Vec<Arc<str>>,
+    by_key: HashMap<Arc<str>, u32>,
+    slots: Vec<Option<Slot>>,
     /// Slots whose values JavaScript has yet to let go.
     freed: Vec<u32>,
     /// Slots to use again.
     vacant: Vec<u32>,
+    /// Slots that were hit since the policy was told.
+    reads: Vec<u32>,
     inserted: u64,
+}
+
+/// What the policy knows of an entry.
+#[derive(Clone, Copy, Debug)]
+struct Ticket {
+    slot: u32,
+    weight: u32,
 }
 
 /// See the module's description.
 pub struct Memory {
-    entries: Cache<Request, Held, Seeded>,
+    policy: Cache<Arc<str>, Ticket>,
     books: Arc<Mutex<Books>>,
     /// The least an entry weighs, in bytes.
     share: u64,
+    /// See [`Terms::jitter`].
+    jitter: f64,
 }
 
 impl Memory {
     /// Holds at most `max_entries` entries and `max_bytes` bytes. One number bounds both: an entry weighs
     /// its bytes, but at least its even share of them.
-    pub fn new(max_entries: u64, max_bytes: u64) -> Self {
+    pub fn new(max_entries: u64, max_bytes: u64, jitter: f64) -> Self {
         let share = (max_bytes / max_entries.max(1)).clamp(1, u32::MAX.into());
         let books = Arc::new(Mutex::new(Books::default()));
         let ledger = Arc::clone(&books);
-        let entries = Cache::builder()
+        let policy = Cache::builder()
             .max_capacity(share * max_entries.min(max_bytes))
-            .weigher(|_, held: &Held| held.weight)
-            .eviction_listener(move |_, held: Held, _| lock(&ledger).release(held))
-            .build_with_hasher(Seeded::default());
-        Self { entries, books, share }
+            .weigher(|_, ticket: &Ticket| ticket.weight)
+            .eviction_listener(move |key: Arc<Arc<str>>, ticket: Ticket, _| {
+                ledger.lock().release(&key, ticket.slot);
+            })
+            .build();
+        Self { policy, books, share, jitter }
     }
 
-    /// The entry a request leads to. `request` starts with its [`Kind`].
-    pub fn get(&self, request: &[u16]) -> Option<Held> {
-        self.entries.get(request)
-    }
-
-    /// The entry with a public key.
-    pub fn get_by_key(&self, key: &str) -> Option<Held> {
-        let books = lock(&self.books);
-        let request = books.by_key.get(key)?.request.clone();
-        drop(books);
-        self.entries.get(&request)
-    }
-
-    /// Files a value of `bytes` bytes under `key`, and under `request` where that is known, in place of
-    /// any before; returns its slot. It may be evicted at once: then the slot is among [`Self::freed`].
-    pub fn insert(&self, request: Option<Request>, key: &str, stamp: Stamp, bytes: u64) -> u32 {
-        let before = lock(&self.books).by_key.get(key).map(|filed| filed.request.clone());
-        let request = match (request, before) {
-            (Some(request), Some(before)) if before != request => {
-                self.entries.invalidate(&before);
-                request
+    /// Whether the value in `slot` is fresh at `now` in a cache with this `ttl`; if so, that is a hit.
+    pub fn hit(&self, slot: u32, now: f64, ttl: f64) -> bool {
+        let terms = Terms { now, ttl, jitter: self.jitter, grace: 0.0 };
+        let mut books = self.books.lock();
+        let held = books.slots.get(slot as usize).and_then(Option::as_ref);
+        if !held.is_some_and(|slot| slot.held.stamp.may_be_served(&terms)) {
+            return false;
+        }
+        books.reads.push(slot);
+        if books.reads.len() == READS {
+            let popular = books.take_reads();
+            // The policy may evict, which is entered in the books.
+            drop(books);
+            for key in popular {
+                self.policy.get(&key);
             }
-            (Some(request), _) => request,
-            (None, Some(before)) => before,
-            (None, None) => marked(Kind::Key, key.encode_utf16()),
-        };
-        let weight = u32::try_from(bytes.max(self.share)).unwrap_or(u32::MAX);
-        let held = lock(&self.books).open(key, &request, stamp, weight);
-        self.entries.insert(request, held);
-        // Left to itself, moka evicts a little later.
-        self.entries.run_pending_tasks();
-        held.slot
+        }
+        true
     }
 
-    /// Takes the entry with a public key out; whether there was one.
+    /// The entry with this key. The policy is told that it was asked for, even if there is none.
+    pub fn get(&self, key: &str) -> Option<Held> {
+        let ticket = self.policy.get(key)?;
+        let books = self.books.lock();
+        Some(books.slots.get(ticket.slot as usize)?.as_ref()?.held)
+    }
+
+    /// Files a value of `bytes` bytes under `key`, in place of any before; returns its slot. It may be
+    /// evicted at once: then the slot is among [`Self::freed`].
+    pub fn insert(&self, key: &str, stamp: Stamp, changes: Option<Changes>, bytes: u64) -> u32 {
+        let key: Arc<str> = key.into();
+        let weight = u32::try_from(bytes.max(self.share)).unwrap_or(u32::MAX);
+        let slot = self.books.lock().open(Arc::clone(&key), stamp, changes);
+        self.policy.insert(key, Ticket { slot, weight });
+        // Left to itself, moka evicts a little later.
+        self.policy.run_pending_tasks();
+        slot
+    }
+
+    /// Takes an entry out; whether there was one.
     pub fn remove(&self, key: &str) -> bool {
-        let filed = lock(&self.books).by_key.get(key).map(|filed| filed.request.clone());
-        let removed = filed.and_then(|request| self.entries.remove(&request)).is_some();
-        self.entries.run_pending_tasks();
+        let removed = self.policy.remove(key).is_some();
+        self.policy.run_pending_tasks();
         removed
     }
 
-    /// Takes out every entry that `expired` says; returns how many.
-    pub fn remove_if(&self, expired: impl Fn(Stamp) -> bool) -> usize {
-        let keys = self.list().into_iter().filter(|(_, held)| expired(held.stamp));
-        keys.filter(|(key, _)| self.remove(key)).count()
+    /// Takes out every entry that `doomed` says; returns how many.
+    pub fn remove_if(&self, doomed: impl Fn(Stamp) -> bool) -> usize {
+        let doomed: Vec<Arc<str>> = {
+            let books = self.books.lock();
+            let slots = books.slots.iter().flatten();
+            slots.filter(|slot| doomed(slot.held.stamp)).map(|slot| Arc::clone(&slot.key)).collect()
+        };
+        let removed = doomed.iter().filter(|key| self.policy.remove(*key).is_some()).count();
+        self.policy.run_pending_tasks();
+        removed
     }
 
     pub fn clear(&self) {
         self.remove_if(|_| true);
     }
 
-    /// All entries by public key, in the order in which they were filed.
-    pub fn list(&self) -> Vec<(Arc<str>, Held)> {
-        let books = lock(&self.books);
-        let by_slot: HashMap<u32, Held> =
-            self.entries.iter().map(|(_, held)| (held.slot, held)).collect();
-        let find = |(key, filed): (&Arc<str>, &Filed)| {
-            by_slot.get(&filed.slot).map(|held| (Arc::clone(key), *held))
-        };
-        let mut entries: Vec<_> = books.by_key.iter().filter_map(find).collect();
-        entries.sort_unstable_by_key(|(_, held)| held.sequence);
-        entries
+    /// All keys, in the order in which they were filed.
+    pub fn keys(&self) -> Vec<Arc<str>> {
+        let books = self.books.lock();
+        let mut slots: Vec<&Slot> = books.slots.iter().flatten().collect();
+        slots.sort_unstable_by_key(|slot| slot.sequence);
+        slots.into_iter().map(|slot| Arc::clone(&slot.key)).collect()
     }
 
     /// How many entries there are.
     pub fn len(&self) -> usize {
-        lock(&self.books).by_key.len()
+        self.books.lock().by_key.len()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -162,7 +163,7 @@ impl Memory {
     /// The slots that emptied since the last call. The caller lets their values go; from then on they
     /// are used again.
     pub fn freed(&self) -> Vec<u32> {
-        let mut books = lock(&self.books);
+        let mut books = self.books.lock();
         let freed = mem::take(&mut books.freed);
         books.vacant.extend(&freed);
         freed
@@ -170,68 +171,37 @@ impl Memory {
 }
 
 impl Books {
-    fn open(&mut self, key: &str, request: &Request, stamp: Stamp, weight: u32) -> Held {
-        let key: Arc<str> = key.into();
-        let slot = self.vacant.pop().unwrap_or(self.keys.len() as u32);
-        match self.keys.get_mut(slot as usize) {
-            Some(vacant) => *vacant = Arc::clone(&key),
-            None => self.keys.push(Arc::clone(&key)),
-        }
-        self.by_key.insert(key, Filed { request: request.clone(), slot });
+    fn open(&mut self, key: Arc<str>, stamp: Stamp, changes: Option<Changes>) -> u32 {
+        let slot = self.vacant.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() as u32 - 1
+        });
         self.inserted += 1;
-        Held { slot, stamp, weight, sequence: self.inserted }
+        if let Some(before) = self.by_key.insert(Arc::clone(&key), slot) {
+            // Its value is let go when the policy says that it was replaced.
+            self.slots[before as usize] = None;
+        }
+        let held = Held { slot, stamp, changes };
+        self.slots[slot as usize] = Some(Slot { key, held, sequence: self.inserted });
+        slot
     }
 
     /// An entry has left. Its key stays where another entry has taken its place.
-    fn release(&mut self, held: Held) {
-        self.freed.push(held.slot);
-        let Some(key) = self.keys.get_mut(held.slot as usize).map(mem::take) else { return };
-        if self.by_key.get(&key).is_some_and(|filed| filed.slot == held.slot) {
-            self.by_key.remove(&key);
+    fn release(&mut self, key: &str, slot: u32) {
+        self.freed.push(slot);
+        if self.by_key.get(key) == Some(&slot) {
+            self.by_key.remove(key);
+            self.slots[slot as usize] = None;
         }
     }
-}
 
-/// A request of a certain kind.
-pub fn marked(kind: Kind, text: impl IntoIterator<Item = u16>) -> Request {
-    std::iter::once(kind as u16).chain(text).collect()
-}
-
-/// Hashes a request in one go with a random seed: collisions cost time only, and nobody can arrange them.
-#[derive(Clone, Debug)]
-struct Seeded(u64);
-
-impl Default for Seeded {
-    fn default() -> Self {
-        Self(RandomState::new().hash_one(0))
+    /// The keys of the slots that were hit, each once.
+    fn take_reads(&mut self) -> Vec<Arc<str>> {
+        self.reads.sort_unstable();
+        self.reads.dedup();
+        let hit = mem::take(&mut self.reads).into_iter();
+        hit.filter_map(|slot| Some(Arc::clone(&self.slots[slot as usize].as_ref()?.key))).collect()
     }
-}
-
-impl BuildHasher for Seeded {
-    type Hasher = Seeded;
-
-    fn build_hasher(&self) -> Seeded {
-        self.clone()
-    }
-}
-
-impl Hasher for Seeded {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = xxh3_64_with_seed(bytes, self.0);
-    }
-
-    fn write_usize(&mut self, length: usize) {
-        self.0 = self.0.wrapping_add(length as u64);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
-/// The books are plain collections that no panic can leave half-changed.
-fn lock(books: &Mutex<Books>) -> MutexGuard<'_, Books> {
-    books.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -239,27 +209,37 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const STAMP: Stamp = Stamp { timestamp: 0.0, ttl: None };
+    const STAMP: Stamp = Stamp { timestamp: 0.0, ttl: None, lot: 0.0 };
 
-    fn request(text: &str) -> Request {
-        marked(Kind::Url, text.encode_utf16())
+    fn insert(memory: &Memory, key: &str, bytes: u64) -> u32 {
+        memory.insert(key, STAMP, None, bytes)
     }
 
     #[test]
-    fn an_entry_is_found_by_request_and_by_key() {
-        let memory = Memory::new(10, 1_000);
-        let slot = memory.insert(Some(request("u")), "key", STAMP, 1);
-        assert_eq!(memory.get(&request("u")).unwrap().slot, slot);
-        assert_eq!(memory.get_by_key("key").unwrap().slot, slot);
-        assert!(memory.get(&marked(Kind::Json, "u".encode_utf16())).is_none());
-        let again = memory.insert(None, "key", STAMP, 1);
-        assert_eq!(memory.get(&request("u")).unwrap().slot, again);
+    fn an_entry_is_found_until_it_is_replaced_or_removed() {
+        let memory = Memory::new(10, 1_000, 0.0);
+        let slot = insert(&memory, "key", 1);
+        assert_eq!(memory.get("key").unwrap().slot, slot);
+        assert!(memory.hit(slot, 0.0, 1.0));
+        assert!(!memory.hit(slot, 0.0, 0.0));
+        let again = insert(&memory, "key", 1);
+        assert!(!memory.hit(slot, 0.0, 1.0) && memory.hit(again, 0.0, 1.0));
         assert_eq!((memory.len(), memory.freed()), (1, vec![slot]));
-        let other = memory.insert(Some(request("v")), "key", STAMP, 1);
-        assert!(memory.get(&request("u")).is_none());
-        assert_eq!(memory.get_by_key("key").unwrap().slot, other);
         assert!(memory.remove("key") && !memory.remove("key"));
-        assert!(memory.is_empty() && memory.get(&request("v")).is_none());
+        assert!(memory.is_empty() && memory.get("key").is_none() && !memory.hit(again, 0.0, 1.0));
+    }
+
+    #[test]
+    fn what_is_hit_often_stays() {
+        let memory = Memory::new(10, 1_000, 0.0);
+        let slots: Vec<u32> = (0..10).map(|n| insert(&memory, &n.to_string(), 1)).collect();
+        for _ in 0..20 {
+            assert!(slots[..5].iter().chain(&slots[..5]).all(|slot| memory.hit(*slot, 0.0, 1.0)));
+        }
+        for round in 10..200 {
+            insert(&memory, &round.to_string(), 1);
+        }
+        assert!((0..5).all(|n| memory.get(&n.to_string()).is_some()));
     }
 
     proptest! {
@@ -268,24 +248,26 @@ mod tests {
         fn the_bounds_hold(
             max_entries in 1u64..6,
             max_bytes in 1u64..2_000,
-            steps in prop::collection::vec((0u8..12, 0u64..700, any::<bool>()), 1..80),
+            steps in prop::collection::vec((0u8..12, 0u64..700, 0u8..4), 1..80),
         ) {
-            let memory = Memory::new(max_entries, max_bytes);
+            let memory = Memory::new(max_entries, max_bytes, 0.0);
             let mut sizes: HashMap<u32, u64> = HashMap::new();
-            for (name, bytes, remove) in steps {
+            for (name, bytes, what) in steps {
                 let key = name.to_string();
-                if remove {
-                    memory.remove(&key);
-                } else {
-                    let slot = memory.insert(Some(request(&key)), &key, STAMP, bytes);
-                    prop_assert!(sizes.insert(slot, bytes).is_none());
+                match what {
+                    0 => prop_assert_eq!(memory.get(&key).is_some(), memory.remove(&key)),
+                    1 => prop_assert!(memory.get(&key).is_none_or(|held| memory.hit(held.slot, 0.0, 1.0))),
+                    _ => {
+                        let slot = insert(&memory, &key, bytes);
+                        prop_assert!(sizes.insert(slot, bytes).is_none());
+                    }
                 }
                 for slot in memory.freed() {
                     prop_assert!(sizes.remove(&slot).is_some());
                 }
-                let listed: Vec<u32> = memory.list().iter().map(|(_, held)| held.slot).collect();
+                let listed: Vec<Held> = memory.keys().iter().filter_map(|key| memory.get(key)).collect();
                 prop_assert_eq!(listed.len(), sizes.len());
-                prop_assert!(listed.iter().all(|slot| sizes.contains_key(slot)));
+                prop_assert!(listed.iter().all(|held| sizes.contains_key(&held.slot)));
                 prop_assert!(memory.len() as u64 <= max_entries);
                 prop_assert!(sizes.values().sum::<u64>() <= max_bytes);
             }

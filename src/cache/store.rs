@@ -5,7 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Disk, Entry, Key, Stamp, disk::Extent, legacy};
+use super::{
+    Disk, Entry, Key, Stamp,
+    disk::{Extent, Watch},
+    legacy,
+};
 use crate::error::{Result, SystemError};
 
 /// See the module's description. Calls block.
@@ -13,12 +17,14 @@ use crate::error::{Result, SystemError};
 pub struct Store {
     cache_dir: PathBuf,
     disk: Disk,
+    /// Sees files of the JavaScript cache come, once there are none.
+    legacy: Option<Watch>,
 }
 
 impl Store {
     /// A store in `cache_dir` of at most `max_bytes` bytes. Nothing is touched before the first call.
     pub fn new(cache_dir: PathBuf, max_bytes: u64) -> Self {
-        Self { disk: Disk::new(&cache_dir, max_bytes), cache_dir }
+        Self { disk: Disk::new(&cache_dir, max_bytes), cache_dir, legacy: None }
     }
 
     /// Makes the folder.
@@ -28,8 +34,32 @@ impl Store {
 
     /// The entry under `key`, if it is `wanted`. What cannot be read is a miss.
     pub fn get(&mut self, key: Key, wanted: impl Fn(Stamp) -> bool) -> Option<Entry> {
-        let found = self.disk.get(key, &wanted).unwrap_or(None);
-        found.or_else(|| self.adopt(key).filter(|entry| wanted(entry.stamp)))
+        if let Ok(Some(found)) = self.disk.get(key, &wanted) {
+            return Some(found);
+        }
+        let adopted = self.adopt(key);
+        if adopted.is_none() {
+            self.watch_for_legacy();
+        }
+        adopted.filter(|entry| wanted(entry.stamp))
+    }
+
+    /// Like [`Self::get`], as far as that can be told without waiting for the disk; else `None`.
+    pub fn get_at_once(&mut self, key: Key, wanted: impl Fn(Stamp) -> bool) -> Option<Option<Entry>> {
+        let found = self.disk.get_at_once(key, wanted)?;
+        let certain = found.is_some() || self.legacy.as_ref().is_some_and(Watch::is_unchanged);
+        certain.then_some(found)
+    }
+
+    /// Finds out whether files of the JavaScript cache are there, where that is not known.
+    fn watch_for_legacy(&mut self) {
+        let watch = self.legacy.get_or_insert_with(|| Watch::new(&self.cache_dir));
+        if !watch.is_unchanged() {
+            watch.note();
+            if !legacy::are_absent(&self.cache_dir) {
+                watch.forget();
+            }
+        }
     }
 
     /// Moves an entry of the JavaScript cache into the log.
@@ -84,6 +114,7 @@ impl Store {
 
     /// Forgets what is in memory about the files, which are looked at anew.
     pub fn close(&mut self) {
+        self.legacy = None;
         self.disk.close();
     }
 }

@@ -73,14 +73,12 @@ impl Header {
         {
             return None;
         }
-        let ttl = f64::from_le_bytes(field(bytes, 48));
+        let key = Key(field(bytes, 8));
+        let [timestamp, ttl] = [40, 48].map(|at| f64::from_le_bytes(field(bytes, at)));
         Some(Self {
             alive: bytes[0] == ALIVE,
-            key: Key(field(bytes, 8)),
-            stamp: Stamp {
-                timestamp: f64::from_le_bytes(field(bytes, 40)),
-                ttl: (!ttl.is_nan()).then_some(ttl),
-            },
+            key,
+            stamp: Stamp::new(key, timestamp, (!ttl.is_nan()).then_some(ttl)),
             meta: u32::from_le_bytes(field(bytes, 56)),
             body: u32::from_le_bytes(field(bytes, 60)),
             digest: u128::from_le_bytes(field(bytes, 64)),
@@ -115,7 +113,7 @@ mod tests {
             key: [u8; 32], timestamp: u32, ttl: Option<u32>, meta: Vec<u8>, body: Vec<u8>, nonce: u64,
             bit in 8..HEADER * 8,
         ) {
-            let stamp = Stamp { timestamp: timestamp.into(), ttl: ttl.map(f64::from) };
+            let stamp = Stamp::new(Key(key), timestamp.into(), ttl.map(f64::from));
             let entry = Entry { stamp, meta, body };
             let header = Header::of(Key(key), &entry, nonce).unwrap();
             let mut bytes = header.encode(nonce);

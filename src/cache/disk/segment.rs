@@ -9,6 +9,7 @@ use std::{
 
 use super::{
     Entry,
+    at_once::{self, Glance},
     positional::{read_exact_at, write_all_at},
     record::{DEAD, HEADER, Header, MARK},
 };
@@ -139,8 +140,27 @@ impl Segment {
 
     /// Reads a record; `None` if it is no longer there, dead, or damaged.
     pub fn read(&self, key: Key, at: &Location) -> Option<Entry> {
+        self.size().ok()??;
         let mut bytes = vec![0; at.len() as usize];
         read_exact_at(&self.file, &mut bytes, at.offset).ok()?;
+        self.decode(bytes, key, at)
+    }
+
+    /// Like [`Self::read`], but `None` also if that would have to wait for the disk.
+    pub fn read_at_once(&self, key: Key, at: &Location) -> Option<Entry> {
+        let mut bytes = vec![0; at.len() as usize];
+        let there = Glance::at(&self.file).is_some_and(|glance| glance.links > 0);
+        let read = there && at_once::read(&self.file, &mut bytes, at.offset);
+        read.then(|| self.decode(bytes, key, at)).flatten()
+    }
+
+    /// Whether it is certain that nothing was added or cut off, told without waiting for the disk.
+    pub fn is_up_to_date(&self) -> bool {
+        let glance = Glance::at(&self.file);
+        glance.is_some_and(|glance| glance.links > 0 && glance.size == self.known)
+    }
+
+    fn decode(&self, mut bytes: Vec<u8>, key: Key, at: &Location) -> Option<Entry> {
         let header = Header::decode(bytes.first_chunk()?, self.nonce)?;
         if !header.alive || (header.key, header.meta, header.body) != (key, at.meta, at.body) {
             return None;
