@@ -75,7 +75,11 @@ impl Disk {
     }
 
     /// Like [`Self::get`], as far as that can be told without waiting for the disk; else `None`.
-    pub fn get_at_once(&mut self, key: Key, wanted: impl Fn(Stamp) -> bool) -> Option<Option<Entry>> {
+    pub fn get_at_once(
+        &mut self,
+        key: Key,
+        wanted: impl Fn(Stamp) -> bool,
+    ) -> Option<Option<Entry>> {
         self.log.as_mut()?.get_at_once(key, wanted)
     }
 

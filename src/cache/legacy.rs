@@ -89,8 +89,10 @@ mod tests {
     #[test]
     fn keeps_the_text_of_the_value_as_it_is() {
         let key = Key([0; 32]);
-        let entry =
-            parse(key, br#"{ "data": {"n": 12345678901234567890, "s": "\ud800"}, "timestamp": 5 }"#);
+        let entry = parse(
+            key,
+            br#"{ "data": {"n": 12345678901234567890, "s": "\ud800"}, "timestamp": 5 }"#,
+        );
         let entry = entry.unwrap();
         assert_eq!(entry.body, br#"{"n": 12345678901234567890, "s": "\ud800"}"#);
         assert_eq!(entry.stamp, Stamp::new(key, 5.0, None));

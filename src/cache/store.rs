@@ -45,7 +45,11 @@ impl Store {
     }
 
     /// Like [`Self::get`], as far as that can be told without waiting for the disk; else `None`.
-    pub fn get_at_once(&mut self, key: Key, wanted: impl Fn(Stamp) -> bool) -> Option<Option<Entry>> {
+    pub fn get_at_once(
+        &mut self,
+        key: Key,
+        wanted: impl Fn(Stamp) -> bool,
+    ) -> Option<Option<Entry>> {
         let found = self.disk.get_at_once(key, wanted)?;
         let certain = found.is_some() || self.legacy.as_ref().is_some_and(Watch::is_unchanged);
         certain.then_some(found)

@@ -64,7 +64,8 @@ impl Successors {
     /// again is not taken for a step.
     pub fn visit(&mut self, request: &str) -> Option<Arc<str>> {
         let request: Arc<str> = request.into();
-        if let Some(last) = self.last.replace(Arc::clone(&request)).filter(|last| *last != request) {
+        if let Some(last) = self.last.replace(Arc::clone(&request)).filter(|last| *last != request)
+        {
             self.followers.get_with(last, Arc::default).lock().count(&request);
         }
         self.followers.get(&request)?.lock().likeliest()
@@ -84,7 +85,10 @@ mod tests {
     #[test]
     fn a_round_is_learnt_in_two() {
         let mut successors = Successors::new(100);
-        assert_eq!(visit(&mut successors, &["a", "b", "b", "c", "a", "b", "c", "b"])[..6], [const { None }; 6]);
+        assert_eq!(
+            visit(&mut successors, &["a", "b", "b", "c", "a", "b", "c", "b"])[..6],
+            [const { None }; 6]
+        );
         assert_eq!(visit(&mut successors, &["a", "b"]), [Some("b".into()), Some("c".into())]);
     }
 

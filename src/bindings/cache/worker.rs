@@ -91,7 +91,8 @@ impl Worker {
             }
             answers.extend(save(&mut store, saves));
             let waiting = answers.into_iter();
-            self.reporter.report_all(waiting.filter_map(|(ticket, answer)| Some((ticket?, answer))));
+            self.reporter
+                .report_all(waiting.filter_map(|(ticket, answer)| Some((ticket?, answer))));
         }
     }
 

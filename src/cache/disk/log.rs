@@ -350,4 +350,3 @@ impl Drop for Guard {
         let _ = self.0.unlock();
     }
 }
-
