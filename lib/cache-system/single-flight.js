@@ -1,6 +1,8 @@
 // @ts-check
 'use strict'
 
+const { onAbort } = require('../internal/signal.js')
+
 /**
  * Work under way, and those who wait for it.
  *
@@ -55,15 +57,13 @@ class SingleFlight {
     flight.waiting++
     if (!signal) return flight.promise
     return new Promise((resolve, reject) => {
-      const abort = () => {
+      const stop = onAbort(signal, () => {
         reject(signal.reason)
         if (--flight.waiting > 0) return
         this.#leave(key, flight)
         flight.controller.abort(signal.reason)
-      }
-      signal.addEventListener('abort', abort, { once: true })
-      const settled = () => signal.removeEventListener('abort', abort)
-      flight.promise.finally(settled).then(resolve, reject)
+      })
+      flight.promise.finally(stop).then(resolve, reject)
     })
   }
 

@@ -6,6 +6,7 @@
 
 const native = require('./native.js')
 const { toError } = require('./errors.js')
+const { onAbort } = require('./signal.js')
 
 /**
  * @typedef {object} Resolvers
@@ -76,7 +77,7 @@ function promised(start, { signal, cancel = (ticket) => settler.cancel(ticket), 
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted()
     const ticket = open({ resolve, reject, onEvent })
-    if (signal) onAbort(signal, ticket, cancel)
+    if (signal) cancelOnAbort(signal, ticket, cancel)
     try {
       start(ticket)
     } catch (error) {
@@ -91,18 +92,17 @@ function promised(start, { signal, cancel = (ticket) => settler.cancel(ticket), 
  * @param {number} ticket
  * @param {(ticket: number) => void} cancel
  */
-function onAbort(signal, ticket, cancel) {
+function cancelOnAbort(signal, ticket, cancel) {
   const resolvers = /** @type {Resolvers} */ (pending.get(ticket))
-  const abort = () => cancel(ticket)
-  signal.addEventListener('abort', abort, { once: true })
+  const stop = onAbort(signal, () => cancel(ticket))
   pending.set(ticket, {
     ...resolvers,
     resolve(value) {
-      signal.removeEventListener('abort', abort)
+      stop()
       resolvers.resolve(value)
     },
     reject(reason) {
-      signal.removeEventListener('abort', abort)
+      stop()
       resolvers.reject(signal.aborted ? signal.reason : reason)
     },
   })
