@@ -50,8 +50,9 @@ function listen(signal) {
 function abortable(promise, signal) {
   if (!signal) return promise
   return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason)
-    const stop = onAbort(signal, () => reject(signal.reason))
+    const abort = () => reject(signal.reason)
+    const stop = signal.aborted ? abort : onAbort(signal, abort)
+    if (signal.aborted) abort()
     promise.finally(stop).then(resolve, reject)
   })
 }
