@@ -145,7 +145,7 @@ mod tests {
                 let content = if changed { [number as u8; 2] } else { *b"00" };
                 changes = changes.again(&content, elapsed);
                 let ttl = changes.ttl(BOUNDS);
-                prop_assert!(ttl >= BOUNDS.min && ttl <= BOUNDS.max);
+                prop_assert!((BOUNDS.min..=BOUNDS.max).contains(&ttl));
                 prop_assert_eq!(Changes::decode(&changes.encode()), Some(changes));
             }
         }
