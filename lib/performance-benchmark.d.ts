@@ -135,19 +135,35 @@ export interface BenchmarkSuiteResult {
 export interface LoadTestConfig {
   name: string
   /**
-   * A URL (`http:` or `https:`, with the certificates the system trusts) that native threads send HTTP/1.1
-   * requests to, or a function that is called here. Redirects are not followed.
+   * A URL (`http:` or `https:`, with the certificates the system trusts) that native threads send requests
+   * to, or a function that is called here. Redirects are not followed.
    */
-  target: string | (() => unknown)
-  /** Milliseconds each worker runs, from its own start; 60,000 by default. */
+  target?: string | (() => unknown)
+  /** Several URLs instead of `target`. */
+  targets?: LoadTestTarget[]
+  /** Speaks HTTP/2: by ALPN on `https:`, by prior knowledge on `http:`. HTTP/1.1 by default. */
+  http2?: boolean
+  /**
+   * Milliseconds each worker runs, from its own start; with `rate` from the end of the ramp-up. 60,000 by
+   * default.
+   */
   duration?: number
+  /**
+   * Requests a second, whoever answers: an open model. By default a worker sends its next request when the
+   * last one is answered: a closed model. A request that is due while all workers wait for answers is sent
+   * late, and its response time counts from when it was due (coordinated omission corrected); `serviceTime`
+   * has the times from when requests were sent. The rate grows evenly over `rampUp`. Only for URLs.
+   */
+  rate?: number
   /** Workers, each with one connection or one call at a time; 10 by default. */
   concurrency?: number
   /** Milliseconds over which workers are added evenly; 5,000 by default. */
   rampUp?: number
   /** The test ends after so many requests. */
   maxRequests?: number
-  /** Milliseconds a request may take, and a connection to open; 30,000 by default. */
+  /** Told of each second as it ends. If it throws, the test ends and rejects with that error. */
+  onProgress?: (point: LoadTestPoint) => void
+  /** Milliseconds a request may take, and a connection to open; 30,000 by default. Noticed up to 50 ms late. */
   timeout?: number
   /** Ends the test; its promise rejects with the signal's reason. */
   signal?: AbortSignal
@@ -157,6 +173,30 @@ export interface LoadTestConfig {
   headers?: ConstructorParameters<typeof Headers>[0]
   /** Of requests to a URL. */
   body?: string | NodeJS.ArrayBufferView
+  /** Statuses that are a success; by default all below 400. */
+  expectedStatus?: number | number[]
+}
+
+/** One of several URLs. What it leaves out is taken from the test. */
+export interface LoadTestTarget
+  extends Pick<LoadTestConfig, 'method' | 'headers' | 'body' | 'expectedStatus'> {
+  url: string
+  /** Its share among the weights of all targets; 1 by default. Each worker deals its requests out exactly so. */
+  weight?: number
+}
+
+/** Milliseconds; all 0 without requests. */
+export interface LoadTestDistribution {
+  min: number
+  max: number
+  average: number
+  p50: number
+  p90: number
+  p95: number
+  p99: number
+  p999: number
+  /** Requests at or below each limit and above the one before; the limits grow by a tenth. */
+  histogram: { upTo: number; count: number }[]
 }
 
 /** Times are milliseconds. Response times are of successful requests and without the time to connect. */
@@ -178,15 +218,23 @@ export interface LoadTestMetrics {
     reset: number
     /** No whole response in time. */
     timeout: number
-    /** A status of 400 or above. */
+    /** A status that was not expected. */
     status: number
-    /** No HTTP/1 response. */
+    /** The answer is not of the protocol. */
     protocol: number
     /** The target function threw or its promise was rejected. */
     rejected: number
   }
   /** Connections that were opened. */
   connections: number
+  /** Of all requests, and of all responses (with HTTP/2 of their bodies). */
+  bytes: { sent: number; received: number }
+  /** Of successful requests, from when they were due; without `rate` that is when they were sent. */
+  responseTime: LoadTestDistribution
+  /** Of successful requests, from when they were sent. */
+  serviceTime: LoadTestDistribution
+  /** With `rate`: how many requests were due. Beyond `totalRequests`, the workers were too few or the target too slow. */
+  scheduledRequests?: number
 }
 
 /** A second of a load test; the last one may be shorter. */
@@ -201,12 +249,14 @@ export interface LoadTestPoint {
   p50: number
   p99: number
   activeWorkers: number
+  /** Bytes of responses. */
+  bytesReceived: number
 }
 
 export interface LoadTestResult {
   name: string
-  /** The settings of the test with their defaults, without headers and body, which may hold secrets. */
-  config: Omit<LoadTestConfig, 'signal' | 'headers' | 'body'>
+  /** The settings of the test with their defaults, without what may hold secrets: headers, body, passwords in URLs. */
+  config: Omit<LoadTestConfig, 'signal' | 'headers' | 'body' | 'onProgress'>
   /** Milliseconds since 1970. */
   timestamp: number
   metrics: LoadTestMetrics

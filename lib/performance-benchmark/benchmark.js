@@ -6,7 +6,8 @@ const native = require('../internal/native.js')
 const { traced } = require('../internal/errors.js')
 const { promised, settler } = require('../internal/settle.js')
 const { compare } = require('./compare.js')
-const { loadFunction, loadTestConfig, loadUrl } = require('./load-test.js')
+const { describe, loadTestConfig } = require('./load-config.js')
+const { loadFunction, loadUrl } = require('./load-test.js')
 const { checkSuite, testOptions } = require('./options.js')
 const { messageOf, runHook, runTest } = require('./run-test.js')
 const { Watchdog } = require('./watchdog.js')
@@ -191,9 +192,9 @@ class PerformanceBenchmark {
     const outcome = await traced(
       typeof target === 'function'
         ? loadFunction({ ...settings, target }, config)
-        : loadUrl({ ...settings, target }, config),
+        : loadUrl(settings, config),
     )
-    return { name: settings.name, config: settings, timestamp, ...outcome }
+    return { name: settings.name, config: describe(settings, config), timestamp, ...outcome }
   }
 
   /**

@@ -1,17 +1,13 @@
 // @ts-check
 'use strict'
 
-const { METHODS } = require('node:http')
 const { setImmediate: turn } = require('node:timers/promises')
-const args = require('../internal/arguments.js')
 const native = require('../internal/native.js')
 const { promised, settler } = require('../internal/settle.js')
+const { targetsOf } = require('./load-config.js')
 const { TimeoutError, Watchdog } = require('./watchdog.js')
 
 /** @import * as types from '../performance-benchmark.js' */
-
-/** The longest delay a timer takes, in milliseconds. */
-const MAX_DELAY = 2 ** 31 - 1
 
 /** How long calls may follow each other before timers and I/O get a turn, in milliseconds. */
 const YIELD_AFTER = 10
@@ -22,62 +18,19 @@ const GRACE = 1000
 /** Milliseconds an interval of the timeline. */
 const INTERVAL = 1000
 
-/**
- * The settings of a load test, with defaults.
- *
- * @param {types.LoadTestConfig} config
- */
-function loadTestConfig(config) {
-  args.object('config', config)
-  const { target, signal, maxRequests } = config
-  if (typeof target !== 'function') args.string('target', target)
-  if (signal !== undefined) args.instance('signal', signal, AbortSignal)
-  return {
-    name: args.string('name', config.name),
-    target,
-    duration: args.number('duration', config.duration ?? 60_000, 0, MAX_DELAY),
-    concurrency: args.integer('concurrency', config.concurrency ?? 10, 1),
-    rampUp: args.number('rampUp', config.rampUp ?? 5000, 0, MAX_DELAY),
-    timeout: args.number('timeout', config.timeout ?? 30_000, 1, MAX_DELAY),
-    method: methodOf(config.method ?? 'GET'),
-    ...(maxRequests != null && {
-      maxRequests: args.integer('maxRequests', maxRequests, 1, Number.MAX_SAFE_INTEGER),
-    }),
-  }
-}
-
-/** @typedef {ReturnType<typeof loadTestConfig>} Settings */
-
-/** @param {string} value */
-function methodOf(value) {
-  const method = args.string('method', value).toUpperCase()
-  if (!METHODS.includes(method) || method === 'CONNECT') {
-    throw args.outOfRange('method', 'a request method', value)
-  }
-  return method
-}
+/** @typedef {ReturnType<typeof import('./load-config.js').loadTestConfig>} Settings */
 
 /**
- * Requests to a URL, made by native threads.
+ * Requests to URLs, made by native threads.
  *
- * @param {Settings & { target: string }} settings
+ * @param {Settings} settings
  * @param {types.LoadTestConfig} config
  * @returns {Promise<import('../../binding.js').LoadOutcome>}
  */
-async function loadUrl(settings, { headers, body, signal }) {
-  const plan = {
-    ...settings,
-    headers: [...new Headers(headers)].flat(),
-    body: bytesOf(body ?? ''),
-  }
-  return promised((ticket) => native.runLoadTest(settler, ticket, plan), { signal })
-}
-
-/** @param {string | NodeJS.ArrayBufferView} body */
-function bytesOf(body) {
-  if (typeof body === 'string') return Buffer.from(body)
-  if (ArrayBuffer.isView(body)) return Buffer.from(body.buffer, body.byteOffset, body.byteLength)
-  throw args.invalidType('body', 'of type string or an instance of Buffer or TypedArray', body)
+async function loadUrl(settings, config) {
+  const { signal, onProgress: onEvent } = config
+  const plan = { ...settings, targets: targetsOf(config) }
+  return promised((ticket) => native.runLoadTest(settler, ticket, plan), { signal, onEvent })
 }
 
 /**
@@ -86,9 +39,9 @@ function bytesOf(body) {
  * @param {Settings & { target: () => unknown }} settings
  * @param {types.LoadTestConfig} config
  */
-async function loadFunction(settings, { signal }) {
+async function loadFunction(settings, { signal, onProgress }) {
   signal?.throwIfAborted()
-  const calls = new Calls(settings)
+  const calls = new Calls(settings, onProgress)
   const abort = () => calls.abort(signal?.reason)
   signal?.addEventListener('abort', abort, { once: true })
   try {
@@ -101,6 +54,7 @@ async function loadFunction(settings, { signal }) {
 /** A load test whose calls are made here; native code keeps the record. */
 class Calls {
   #settings
+  #onProgress
   #record
   #start = performance.now()
   #claimed = 0
@@ -116,15 +70,19 @@ class Calls {
   /** Fires when no call is left to make, so that no worker waits to start. */
   #over = new AbortController()
 
-  /** @param {Settings & { target: () => unknown }} settings */
-  constructor(settings) {
+  /**
+   * @param {Settings & { target: () => unknown }} settings
+   * @param {types.LoadTestConfig['onProgress']} onProgress
+   */
+  constructor(settings, onProgress) {
     this.#settings = settings
+    this.#onProgress = onProgress
     this.#record = new native.LoadRecord(settings.timeout)
   }
 
   async run() {
     const { concurrency } = this.#settings
-    const seconds = setInterval(() => this.#closeInterval(), INTERVAL)
+    const seconds = setInterval(() => this.#tick(), INTERVAL)
     try {
       await Promise.all(Array.from({ length: concurrency }, (_, index) => this.#worker(index)))
     } finally {
@@ -204,14 +162,25 @@ class Calls {
     })
   }
 
+  /** A listener that throws ends the test, and its error is the test's. */
+  #tick() {
+    try {
+      this.#closeInterval()
+    } catch (error) {
+      this.abort(error)
+    }
+  }
+
   #closeInterval() {
     const time = performance.now() - this.#start
     const latencies = Float64Array.from(this.#latencies)
-    this.#record.closeInterval(time, latencies, this.#rejected, this.#timedOut, this.#active)
+    const [rejected, timedOut] = [this.#rejected, this.#timedOut]
     this.#latencies.length = 0
     this.#rejected = 0
     this.#timedOut = 0
+    const point = this.#record.closeInterval(time, latencies, rejected, timedOut, this.#active)
+    this.#onProgress?.(point)
   }
 }
 
-module.exports = { loadTestConfig, loadUrl, loadFunction }
+module.exports = { loadUrl, loadFunction }

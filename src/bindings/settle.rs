@@ -103,6 +103,11 @@ impl Reporter {
         self.post([(ticket, Message::Event(Box::new(convert)))]);
     }
 
+    /// As [`notify`](Self::notify), with an event that converts itself.
+    pub(super) fn tell<T: ToNapiValue + Send + 'static>(&self, ticket: Ticket, event: T) {
+        self.post([(ticket, Message::Event(convert(event)))]);
+    }
+
     fn post(&self, messages: impl IntoIterator<Item = (Ticket, Message)>) {
         let mut ready = self.0.ready.lock();
         let idle = ready.is_empty();

@@ -2,7 +2,9 @@
 //!
 //! A pure state machine over the bytes as they arrive, in pieces of any size. Bodies are counted, not kept.
 
-use httparse::{EMPTY_HEADER, Header, Status};
+use std::mem::MaybeUninit;
+
+use httparse::{Header, ParserConfig, Status};
 
 /// A whole response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,11 +84,13 @@ impl Reader {
     }
 
     fn head(&mut self, input: &[u8]) -> Result<usize, Malformed> {
-        let mut headers = [EMPTY_HEADER; MAX_HEADERS];
-        let mut response = httparse::Response::new(&mut headers);
-        let Status::Complete(length) = response.parse(input).map_err(|_| Malformed)? else {
-            return Ok(0);
-        };
+        // Clearing room for all possible headers would cost more than parsing the usual few.
+        let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+        let mut response = httparse::Response::new(&mut []);
+        let parsed = ParserConfig::default()
+            .parse_response_with_uninit_headers(&mut response, input, &mut headers)
+            .map_err(|_| Malformed)?;
+        let Status::Complete(length) = parsed else { return Ok(0) };
         let status = response.code.ok_or(Malformed)?;
         match status {
             // We never ask to switch protocols.

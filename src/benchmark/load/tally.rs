@@ -1,16 +1,14 @@
-//! What came of the requests: latencies in a histogram, failures by kind, a point for each second.
+//! What came of the requests of one thread: latencies in histograms, failures by kind.
 //!
-//! Each thread counts in its own [`Tally`]. Once a second the [`Record`] takes what is there, so memory does
-//! not grow with the number of requests.
+//! Each thread counts in its own [`Tally`]. Once a second the [record](super::record) takes what is there, so
+//! memory does not grow with the number of requests.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use hdrhistogram::Histogram;
-
-use crate::benchmark::statistics::error_rate;
 
 /// Why a request counts as failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,9 +19,9 @@ pub enum Failure {
     Reset,
     /// No whole response in time.
     Timeout,
-    /// A whole response with a status of 400 or above.
+    /// A whole response with a status that was not expected.
     Status,
-    /// The response is not HTTP/1.
+    /// The response is not of the protocol.
     Protocol,
     /// A target function threw or its promise was rejected.
     Rejected,
@@ -48,49 +46,72 @@ impl Failure {
 /// Counts of one thread since they were last taken.
 #[derive(Debug)]
 pub struct Tally {
-    counts: Counts,
-    latencies: Histogram<u64>,
-    active_workers: usize,
+    pub(super) counts: Counts,
+    pub(super) latencies: Latencies,
+    pub(super) active_workers: usize,
+}
+
+/// Latencies of successful requests.
+#[derive(Clone, Debug)]
+pub struct Latencies {
+    /// From when the request was due; in the closed model that is when it was sent.
+    pub response: Histogram<u64>,
+    /// From when it was sent.
+    pub service: Histogram<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Counts {
-    successful: u64,
-    failed: [u64; Failure::ALL.len()],
-    connections: u64,
+pub struct Counts {
+    pub successful: u64,
+    pub failed: [u64; Failure::ALL.len()],
+    pub connections: u64,
+    pub bytes_sent: u64,
+    pub bytes_received: u64,
     /// The sum of the latencies of the successful, in nanoseconds: exact, unlike the histogram's.
-    nanoseconds: u128,
+    pub nanoseconds: u128,
 }
 
 impl Counts {
-    fn add(&mut self, other: &Self) {
+    pub fn add(&mut self, other: &Self) {
         self.successful += other.successful;
         self.connections += other.connections;
+        self.bytes_sent += other.bytes_sent;
+        self.bytes_received += other.bytes_received;
         self.nanoseconds += other.nanoseconds;
         for (sum, count) in self.failed.iter_mut().zip(other.failed) {
             *sum += count;
         }
     }
 
-    fn failed(&self) -> u64 {
+    pub fn failed(&self) -> u64 {
         self.failed.iter().sum()
     }
 }
 
 impl Tally {
-    /// For latencies up to `timeout`.
-    pub fn new(timeout: Duration) -> Self {
-        Self { counts: Counts::default(), latencies: histogram(timeout), active_workers: 0 }
+    /// For latencies up to `longest`.
+    pub fn new(longest: Duration) -> Self {
+        Self { counts: Counts::default(), latencies: Latencies::new(longest), active_workers: 0 }
     }
 
-    pub fn succeed(&mut self, latency: Duration) {
+    /// A request was answered so long after it was due, and after it was sent.
+    pub fn succeed(&mut self, response: Duration, service: Duration) {
         self.counts.successful += 1;
-        self.counts.nanoseconds += latency.as_nanos();
-        self.latencies.saturating_record(nanoseconds(latency));
+        self.counts.nanoseconds += response.as_nanos();
+        self.latencies.response.saturating_record(nanoseconds(response));
+        self.latencies.service.saturating_record(nanoseconds(service));
     }
 
     pub fn fail(&mut self, failure: Failure) {
         self.counts.failed[failure as usize] += 1;
+    }
+
+    pub fn send(&mut self, bytes: u64) {
+        self.counts.bytes_sent += bytes;
+    }
+
+    pub fn receive(&mut self, bytes: u64) {
+        self.counts.bytes_received += bytes;
     }
 
     /// A connection was made.
@@ -119,205 +140,42 @@ pub fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
     tally.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What a test has seen so far.
-#[derive(Debug)]
-pub struct Record {
-    counts: Counts,
-    latencies: Histogram<u64>,
-    interval: Histogram<u64>,
-    closed: Duration,
-    timeline: Vec<Point>,
-}
-
-/// One interval of the test, as a rule a second.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Point {
-    /// The end of the interval, from the start of the test.
-    pub time: Duration,
-    /// Requests that were answered or failed in the interval.
-    pub requests: u64,
-    pub errors: u64,
-    /// Successful requests a second.
-    pub throughput: f64,
-    /// Of the successful requests of the interval; zero without any.
-    pub p50: Duration,
-    pub p99: Duration,
-    /// Workers at the end of the interval.
-    pub active_workers: usize,
-}
-
-/// What came of a whole test.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
-    pub successful: u64,
-    /// In the order of [`Failure::ALL`].
-    pub failed: [u64; Failure::ALL.len()],
-    /// Connections that were made.
-    pub connections: u64,
-    /// Latencies are of the successful requests; zero without any.
-    pub average: Duration,
-    pub p50: Duration,
-    pub p95: Duration,
-    pub p99: Duration,
-    /// Successful requests a second.
-    pub throughput: f64,
-    pub timeline: Vec<Point>,
-    pub duration: Duration,
-}
-
-impl Outcome {
-    /// Requests that were answered or failed.
-    pub fn total(&self) -> u64 {
-        self.successful + self.failures()
+impl Latencies {
+    pub fn new(longest: Duration) -> Self {
+        Self { response: histogram(longest), service: histogram(longest) }
     }
 
-    pub fn failures(&self) -> u64 {
-        self.failed.iter().sum()
+    /// Adds those of another with the same bounds.
+    pub fn add(&mut self, other: &Self) {
+        add(&mut self.response, &other.response);
+        add(&mut self.service, &other.service);
     }
 
-    /// The share of failures; 0 without requests.
-    pub fn error_rate(&self) -> f64 {
-        error_rate(self.successful as f64, self.failures() as f64)
+    pub fn clear(&mut self) {
+        self.response.clear();
+        self.service.clear();
     }
 }
 
-impl Record {
-    /// For latencies up to `timeout`.
-    pub fn new(timeout: Duration) -> Self {
-        Self {
-            counts: Counts::default(),
-            latencies: histogram(timeout),
-            interval: histogram(timeout),
-            closed: Duration::ZERO,
-            timeline: Vec::new(),
-        }
-    }
-
-    /// Takes what the tallies hold as the point that ends at `time`.
-    pub fn close_interval(&mut self, tallies: &[Arc<Mutex<Tally>>], time: Duration) {
-        let mut counts = Counts::default();
-        let mut active_workers = 0;
-        self.interval.clear();
-        for tally in tallies {
-            let mut tally = lock(tally);
-            counts.add(&tally.counts);
-            tally.counts = Counts::default();
-            add(&mut self.interval, &tally.latencies);
-            tally.latencies.clear();
-            active_workers += tally.active_workers;
-        }
-        self.timeline.push(Point {
-            time,
-            requests: counts.successful + counts.failed(),
-            errors: counts.failed(),
-            throughput: rate(counts.successful, time.saturating_sub(self.closed)),
-            p50: quantile(&self.interval, 0.5),
-            p99: quantile(&self.interval, 0.99),
-            active_workers,
-        });
-        self.closed = time;
-        add(&mut self.latencies, &self.interval);
-        self.counts.add(&counts);
-    }
-
-    /// The figures of all intervals that were closed; the last one's end is the test's.
-    pub fn finish(&self) -> Outcome {
-        let Counts { successful, failed, connections, nanoseconds } = self.counts;
-        let duration = self.closed;
-        let average = nanoseconds / u128::from(successful.max(1));
-        Outcome {
-            successful,
-            failed,
-            connections,
-            average: Duration::from_nanos(u64::try_from(average).unwrap_or(u64::MAX)),
-            p50: quantile(&self.latencies, 0.5),
-            p95: quantile(&self.latencies, 0.95),
-            p99: quantile(&self.latencies, 0.99),
-            throughput: rate(successful, duration),
-            timeline: self.timeline.clone(),
-            duration,
-        }
-    }
-}
-
-/// Nanoseconds from one microsecond to `timeout`, at three significant digits.
-fn histogram(timeout: Duration) -> Histogram<u64> {
-    let highest = nanoseconds(timeout).clamp(1_000_000, u64::MAX / 2);
-    #[expect(clippy::expect_used, reason = "the bounds are in order and the digits in range")]
+/// Nanoseconds from one microsecond to `longest`, at three significant digits; what is longer counts as that
+/// long.
+fn histogram(longest: Duration) -> Histogram<u64> {
+    let highest = nanoseconds(longest).clamp(1_000_000, u64::MAX / 2);
+    #[expect(
+        clippy::expect_used,
+        reason = "1 ≤ 1,000, twice that ≤ the clamped highest, 3 ≤ 5 digits"
+    )]
     Histogram::new_with_bounds(1_000, highest, 3).expect("valid bounds")
 }
 
 fn add(sum: &mut Histogram<u64>, part: &Histogram<u64>) {
-    #[expect(clippy::expect_used, reason = "all histograms of a test have the same bounds")]
+    #[expect(
+        clippy::expect_used,
+        reason = "fails only for values beyond the sum's bounds; all are made alike"
+    )]
     sum.add(part).expect("equal bounds");
-}
-
-fn quantile(latencies: &Histogram<u64>, quantile: f64) -> Duration {
-    if latencies.is_empty() {
-        return Duration::ZERO;
-    }
-    // The bucket's upper end may lie beyond the largest value in it.
-    Duration::from_nanos(latencies.value_at_quantile(quantile).min(latencies.max()))
-}
-
-fn rate(count: u64, time: Duration) -> f64 {
-    if time.is_zero() { 0.0 } else { count as f64 / time.as_secs_f64() }
 }
 
 fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TIMEOUT: Duration = Duration::from_secs(10);
-
-    #[test]
-    fn intervals_add_up() {
-        let tallies = [0, 1].map(|_| Arc::new(Mutex::new(Tally::new(TIMEOUT))));
-        let mut record = Record::new(TIMEOUT);
-        lock(&tallies[0]).join();
-        lock(&tallies[1]).join();
-        for milliseconds in 1..=100 {
-            lock(&tallies[milliseconds % 2]).succeed(Duration::from_millis(milliseconds as u64));
-        }
-        lock(&tallies[0]).fail(Failure::Status);
-        record.close_interval(&tallies, Duration::from_secs(1));
-        lock(&tallies[1]).fail(Failure::Reset);
-        lock(&tallies[1]).leave();
-        record.close_interval(&tallies, Duration::from_secs(2));
-
-        let outcome = record.finish();
-        assert_eq!((outcome.successful, outcome.failed), (100, [0, 1, 0, 1, 0, 0]));
-        assert_eq!(outcome.average, Duration::from_micros(50_500));
-        assert_eq!(outcome.throughput, 50.0);
-        let within = |found: Duration, expected: u64| {
-            (found.as_secs_f64() * 1e3 - expected as f64).abs() < expected as f64 * 1e-3
-        };
-        assert!(within(outcome.p50, 50) && within(outcome.p95, 95) && within(outcome.p99, 99));
-        let [first, second] = &outcome.timeline[..] else { panic!("two intervals") };
-        assert_eq!((first.requests, first.errors, first.active_workers), (101, 1, 2));
-        assert_eq!((second.requests, second.errors, second.active_workers), (1, 1, 1));
-        assert_eq!((second.p50, second.throughput), (Duration::ZERO, 0.0));
-    }
-
-    #[test]
-    fn of_nothing_every_figure_is_zero() {
-        let outcome = Record::new(TIMEOUT).finish();
-        assert_eq!((outcome.average, outcome.p99, outcome.throughput), Default::default());
-    }
-
-    #[test]
-    fn any_timeout_and_latency_fits() {
-        for timeout in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
-            let tally = Arc::new(Mutex::new(Tally::new(timeout)));
-            lock(&tally).succeed(Duration::ZERO);
-            lock(&tally).succeed(Duration::MAX);
-            let mut record = Record::new(timeout);
-            record.close_interval(&[tally], TIMEOUT);
-            assert_eq!(record.finish().successful, 2);
-        }
-    }
 }

@@ -4,7 +4,11 @@ use std::{
     sync::atomic::Ordering,
 };
 
-use super::{tally::Failure, target::Message, *};
+use super::{
+    tally::Failure,
+    target::{Expected, Message},
+    *,
+};
 use crate::runtime;
 
 /// A server on loopback that gives every request the same answer; its URL and its count of requests.
@@ -35,17 +39,25 @@ fn plan() -> Plan {
         duration: Duration::from_secs(60),
         ramp_up: Duration::ZERO,
         concurrency: 3,
+        pace: Pace::Closed,
+        protocol: Protocol::Http1,
         max_requests: None,
         timeout: Duration::from_secs(30),
     }
 }
 
 fn run_on(url: &str, plan: Plan, cancel: CancellationToken) -> Result<Outcome> {
-    let message = Message { method: "GET".into(), headers: vec![], body: vec![] };
-    let target = Target::new(url, &message).unwrap();
+    let message = Message {
+        method: "GET".into(),
+        headers: vec![],
+        body: vec![],
+        expected: Expected::NoError,
+        weight: 1.0,
+    };
+    let target = Target::new(url, message).unwrap();
     let (result, on_result) = std::sync::mpsc::channel();
     runtime::spawn(async move {
-        result.send(run(target, plan, cancel).await).unwrap();
+        result.send(run(vec![target], plan, cancel, drop).await).unwrap();
     });
     on_result.recv().unwrap()
 }
@@ -58,7 +70,9 @@ fn counts_what_the_server_counts() {
     assert_eq!((outcome.successful, count.load(Ordering::SeqCst)), (1_000, 1_000));
     assert_eq!(outcome.connections, 3);
     assert_eq!(outcome.timeline.iter().map(|point| point.requests).sum::<u64>(), 1_000);
-    assert!(outcome.average > Duration::ZERO && outcome.p50 <= outcome.p99);
+    assert!(
+        outcome.response.average > Duration::ZERO && outcome.response.p50 <= outcome.response.p99
+    );
 }
 
 #[test]

@@ -1,50 +1,62 @@
-//! One worker: connects, and sends its next request when the last one is answered.
+//! One worker: connects, and sends one request after the other.
 
-use std::{
-    pin::Pin,
-    sync::{Arc, Mutex, atomic::Ordering},
-    time::Duration,
-};
+use std::{rc::Rc, sync::atomic::Ordering, time::Duration};
 
-use tokio::{
-    net::TcpStream,
-    time::{Instant, Sleep, sleep, sleep_until},
-};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
-    GRACE, Test,
-    connection::{Broken, Connection},
-    response::Reply,
-    tally::{Failure, Tally, lock},
+    GRACE, Pace, Test, Thread,
+    connection::{Answer, Broken, Connection, Seen},
+    deadline::Slot,
+    schedule::Mix,
+    tally::{Failure, lock},
+    target::Target,
 };
 
 /// A worker that cannot connect waits this long before it tries again, so as not to spin.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(10);
 
+/// What a timer may be late by. A request sent this late by a worker that was free is the timer's doing, not
+/// the server's.
+const TIMER_SLACK: Duration = Duration::from_millis(2);
+
 /// Runs worker `index` of the test, from its start in the ramp-up to its end.
-pub(super) async fn run(test: Arc<Test>, index: usize, tally: Arc<Mutex<Tally>>) {
-    let share = index as f64 / test.plan.concurrency as f64;
-    let start = test.started + test.plan.ramp_up.mul_f64(share);
+pub(super) async fn run(thread: Rc<Thread>, index: usize) {
+    let test = &*thread.test;
+    let (start, end) = test.life(index);
     tokio::select! {
         () = sleep_until(start) => {}
         () = test.exhausted.cancelled() => return,
     }
-    lock(&tally).join();
-    let end = start + test.plan.duration;
+    lock(&thread.tally).join();
+    let weights: Vec<f64> = test.targets.targets.iter().map(Target::weight).collect();
     let mut worker = Worker {
-        test: &test,
-        tally: &tally,
-        connection: None,
-        alarm: Alarm::new(end),
-        last_answer: end + GRACE,
+        thread: &thread,
+        mix: Mix::new(&weights, index),
+        connections: test.targets.endpoints.iter().map(|_| None).collect(),
+        deadline: thread.deadlines.slot(),
+        end,
+        now: Instant::now(),
     };
-    while Instant::now() < end && test.claim() {
-        worker.request().await;
-    }
-    lock(&tally).leave();
+    worker.work().await;
+    lock(&thread.tally).leave();
 }
 
 impl Test {
+    /// When worker `index` starts and ends.
+    fn life(&self, index: usize) -> (Instant, Instant) {
+        let plan = &self.plan;
+        match plan.pace {
+            Pace::Closed => {
+                let share = index as f64 / plan.concurrency as f64;
+                let start = self.started + plan.ramp_up.mul_f64(share);
+                (start, start + plan.duration)
+            }
+            // It is the rate that grows.
+            Pace::Open(_) => (self.started, self.started + plan.ramp_up + plan.duration),
+        }
+    }
+
     /// Whether one more request may be sent.
     fn claim(&self) -> bool {
         let Some(max) = self.plan.max_requests else { return true };
@@ -56,123 +68,131 @@ impl Test {
     }
 }
 
-struct Worker<'test> {
-    test: &'test Test,
-    tally: &'test Mutex<Tally>,
-    connection: Option<Connection>,
-    alarm: Alarm,
-    last_answer: Instant,
+struct Worker<'thread> {
+    thread: &'thread Thread,
+    mix: Mix,
+    /// One an endpoint.
+    connections: Vec<Option<Connection>>,
+    deadline: Rc<Slot>,
+    end: Instant,
+    /// When the last request ended: the clock is not read twice for one moment.
+    now: Instant,
 }
 
 impl Worker<'_> {
-    /// Sends one request and counts what comes of it.
-    async fn request(&mut self) {
-        match self.attempt().await {
-            Ok((reply, latency)) => {
-                let mut tally = lock(self.tally);
-                if reply.status < 400 {
-                    tally.succeed(latency);
-                } else {
-                    tally.fail(Failure::Status);
+    async fn work(&mut self) {
+        match self.thread.test.plan.pace {
+            Pace::Closed => {
+                while self.now < self.end && self.thread.test.claim() {
+                    self.request(None).await;
                 }
             }
-            Err(failure) => {
-                lock(self.tally).fail(failure);
-                if failure == Failure::Connect {
-                    sleep(RECONNECT_PAUSE).await;
+            Pace::Open(_) => {
+                // The first requests are not to pay for the connection, and a server that takes none
+                // answers each of them with a failure soon enough.
+                if let Ok(connection) = self.ready(0).await {
+                    self.connections[0] = Some(connection);
+                }
+                self.now = Instant::now();
+                while let Some(due) = self.next_due() {
+                    sleep_until(due).await;
+                    let idle = self.now <= due;
+                    let late = Instant::now() > due + TIMER_SLACK;
+                    self.request((late || !idle).then_some(due)).await;
                 }
             }
         }
     }
 
-    /// One request, its latency without the time to connect. A kept connection may have been closed by the
-    /// server meanwhile, which is no failure of the request: it is then sent again on a new one (RFC 9112,
-    /// section 9.3.1).
-    async fn attempt(&mut self) -> Result<(Reply, Duration), Failure> {
-        loop {
-            let mut connection = match self.connection.take() {
-                Some(connection) => connection,
-                None => self.connect().await?,
-            };
-            let repeatable = connection.used && self.test.endpoint.target.is_idempotent();
-            let start = Instant::now();
-            match self.exchange(&mut connection, start).await {
-                Ok(reply) => {
-                    if reply.reusable {
-                        self.connection = Some(connection);
-                    }
-                    return Ok((reply, start.elapsed()));
+    /// When the next request of the open model is due, if one is left.
+    fn next_due(&self) -> Option<Instant> {
+        let Test { plan, started, claimed, .. } = &*self.thread.test;
+        let Pace::Open(schedule) = plan.pace else { return None };
+        if self.now >= self.end {
+            return None;
+        }
+        let number = claimed.fetch_add(1, Ordering::Relaxed);
+        let due = started.checked_add(schedule.due(number))?;
+        let left = plan.max_requests.is_none_or(|max| number < max);
+        (left && due < self.end).then_some(due)
+    }
+
+    /// Sends one request and counts what comes of it. What was due earlier counts from then on: the time it
+    /// waited for a free worker is the server's doing (coordinated omission).
+    async fn request(&mut self, due: Option<Instant>) {
+        let thread = self.thread;
+        let index = self.mix.deal();
+        let target = &thread.test.targets.targets[index];
+        let outcome = self.attempt(target, thread.test.targets.endpoint[index]).await;
+        self.now = Instant::now();
+        self.count(target, due, outcome);
+        if outcome.is_err_and(|failure| failure == Failure::Connect) {
+            sleep(RECONNECT_PAUSE).await;
+            self.now = Instant::now();
+        }
+    }
+
+    fn count(
+        &self,
+        target: &Target,
+        due: Option<Instant>,
+        outcome: Result<(Answer, Instant), Failure>,
+    ) {
+        let mut tally = lock(&self.thread.tally);
+        match outcome {
+            Ok((answer, start)) => {
+                tally.receive(answer.received);
+                if target.expects(answer.reply.status) {
+                    tally.succeed(self.now - due.unwrap_or(start), self.now - start);
+                } else {
+                    tally.fail(Failure::Status);
                 }
-                Err(Broken { failure: Failure::Reset, answered: false }) if repeatable => {}
+            }
+            Err(failure) => tally.fail(failure),
+        }
+    }
+
+    /// One request, and when it was sent. If a kept connection turns out to be dead, it is sent again on a new
+    /// one.
+    async fn attempt(
+        &mut self,
+        target: &Target,
+        endpoint: usize,
+    ) -> Result<(Answer, Instant), Failure> {
+        loop {
+            let mut connection = self.ready(endpoint).await?;
+            let kept = connection.used;
+            let start = Instant::now();
+            lock(&self.thread.tally).send(target.request().len() as u64);
+            let exchange = connection.exchange(target);
+            let outcome = self.deadline.limit(self.limit(start), exchange).await;
+            let late = Broken { failure: Failure::Timeout, seen: Seen::Surely };
+            match outcome.unwrap_or(Err(late)) {
+                Ok(answer) => {
+                    if answer.reply.reusable {
+                        self.connections[endpoint] = Some(connection);
+                    }
+                    return Ok((answer, start));
+                }
+                Err(broken) if kept && broken.is_repeatable(target) => {}
                 Err(broken) => return Err(broken.failure),
             }
         }
     }
 
-    async fn exchange(
-        &mut self,
-        connection: &mut Connection,
-        start: Instant,
-    ) -> Result<Reply, Broken> {
-        let target = &self.test.endpoint.target;
-        let deadline = self.deadline(start);
-        tokio::select! {
-            biased;
-            reply = connection.exchange(target.request(), target.is_head()) => reply,
-            () = self.alarm.ring(deadline) => Err(Broken { failure: Failure::Timeout, answered: false }),
+    /// The kept connection to an endpoint, or a new one.
+    async fn ready(&mut self, endpoint: usize) -> Result<Connection, Failure> {
+        if let Some(connection) = self.connections[endpoint].take() {
+            return Ok(connection);
         }
-    }
-
-    async fn connect(&mut self) -> Result<Connection, Failure> {
-        let deadline = self.deadline(Instant::now());
-        let connection = tokio::select! {
-            biased;
-            connection = open(self.test) => connection.ok_or(Failure::Connect)?,
-            () = self.alarm.ring(deadline) => return Err(Failure::Timeout),
-        };
-        lock(self.tally).connect();
+        let opening = Connection::open(&self.thread.test.targets.endpoints[endpoint]);
+        let opened = self.deadline.limit(self.limit(Instant::now()), opening).await;
+        let connection = opened.map_err(|_| Failure::Timeout)?.ok_or(Failure::Connect)?;
+        lock(&self.thread.tally).connect();
         Ok(connection)
     }
 
-    fn deadline(&self, start: Instant) -> Instant {
-        self.last_answer.min(start + self.test.plan.timeout)
-    }
-}
-
-/// A new connection to the first address that takes one.
-async fn open(test: &Test) -> Option<Connection> {
-    let stream = TcpStream::connect(&*test.endpoint.addresses).await.ok()?;
-    stream.set_nodelay(true).ok()?;
-    match &test.endpoint.security {
-        None => Some(Connection::new(stream)),
-        Some((connector, name)) => {
-            let secured = connector.connect(name.clone(), stream).await.ok()?;
-            Some(Connection::new(secured))
-        }
-    }
-}
-
-/// A timer for one deadline after another, none earlier than the one before.
-///
-/// It is set again only when it goes off, so a request that is answered in time costs no timer.
-struct Alarm(Pin<Box<Sleep>>);
-
-impl Alarm {
-    /// Looks at its deadline at `first`, or earlier if the first deadline is.
-    fn new(first: Instant) -> Self {
-        Self(Box::pin(sleep_until(first)))
-    }
-
-    /// Returns once `deadline` has passed.
-    async fn ring(&mut self, deadline: Instant) {
-        if self.0.deadline() > deadline {
-            self.0.as_mut().reset(deadline);
-        }
-        while Instant::now() < deadline {
-            self.0.as_mut().await;
-            if self.0.deadline() < deadline {
-                self.0.as_mut().reset(deadline);
-            }
-        }
+    fn limit(&self, start: Instant) -> Instant {
+        (self.end + GRACE).min(start + self.thread.test.plan.timeout)
     }
 }
