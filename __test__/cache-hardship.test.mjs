@@ -1,6 +1,6 @@
 // @ts-check
 import assert from 'node:assert/strict'
-import { fork } from 'node:child_process'
+import { fork, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -263,4 +263,48 @@ test('an idle cache lets the process exit', async () => {
   const child = start('0', '5')
   const [code] = await once(child, 'exit')
   assert.equal(code, 0)
+})
+
+/** Runs a command where it may mount what nobody else sees. */
+const isolated = ['--user', '--map-root-user', '--mount', 'sh', '-c']
+const mount = 'mount -t tmpfs -o size=2m tmpfs "$0"'
+
+for (const kind of ['full', 'read-only']) {
+  test(`a ${kind} disk: one warning, no wrong value, memory goes on`, async (context) => {
+    const { status, error, stderr } = spawnSync('unshare', [...isolated, mount, folder])
+    if (status !== 0) return context.skip(`no tmpfs can be mounted: ${error ?? stderr}`)
+    const script = fileURLToPath(new URL('./fixtures/cache-on-tmpfs.mjs', import.meta.url))
+    const command = `${mount} && exec "$@"`
+    const argv = [...isolated, command, folder, process.execPath, script, folder, kind]
+    const [code] = await once(spawn('unshare', argv, { stdio: 'inherit' }), 'exit')
+    assert.equal(code, 0)
+  })
+}
+
+test('a folder that is a symbolic link', { skip: process.platform === 'win32' }, async () => {
+  const link = path.join(folder, 'link')
+  fs.mkdirSync(path.join(folder, 'real'))
+  fs.symlinkSync('real', link)
+  await new GitHubAPICache(link).set('u', 1)
+  assert.equal(await new GitHubAPICache(path.join(folder, 'real')).get('u'), 1)
+  await new GitHubAPICache(link).clear()
+  assert.ok(fs.lstatSync(link).isSymbolicLink())
+})
+
+test('100,000 entries', async () => {
+  const count = 100_000
+  const cache = new GitHubAPICache(folder)
+  for (let start = 0; start < count; start += 5_000) {
+    const urls = Array.from({ length: 5_000 }, (_, index) => `u${start + index}`)
+    await Promise.all(urls.map((url) => cache.set(url, { url })))
+  }
+  assert.equal((await cache.diskStats()).entries, count)
+  assert.ok(cache.memoryCache.size <= 1_000)
+  const reader = new GitHubAPICache(folder)
+  for (let index = 0; index < count; index += 997) {
+    assert.deepEqual(await reader.get(`u${index}`), { url: `u${index}` })
+  }
+  reader.ttl = 0
+  assert.equal((await reader.cleanup()).expiredDiskEntries, count)
+  assert.ok((await cache.diskStats()).bytes < 1_000)
 })
