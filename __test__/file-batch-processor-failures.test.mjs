@@ -1,6 +1,6 @@
 // @ts-check
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import fs from 'node:fs/promises'
 import os from 'node:os'
@@ -131,6 +131,27 @@ test('a write or copy that fails leaves the old file and no litter', unix, async
   )
   assert.equal(await fs.readFile(`${dir}/old`, 'utf8'), 'old')
   assert.deepEqual(await fs.readdir(dir), ['large', 'old'])
+})
+
+const tracer = !spawnSync('strace', ['-V']).error
+test('an error that only closing tells leaves the old file', { skip: !tracer }, async () => {
+  const dir = await folder()
+  const script = path.join(dir, 'script.cjs')
+  await fs.writeFile(`${dir}/old`, 'old')
+  await fs.writeFile(
+    script,
+    `const { FileBatchProcessor } = require(${library})
+    new FileBatchProcessor().addWriteOperation(${JSON.stringify(dir)} + '/old', 'new').then(
+      () => console.log('written'),
+      ({ message }) => console.log(message))`,
+  )
+  // The temporary file's name has the number of the process, which strace -D leaves to it.
+  const trace = `exec strace -D -f -qqq -o /dev/null -P "$1/.aiwf-$(printf %x $$)-0.tmp" \
+    -e trace=close -e inject=close:error=ENOSPC "$0" "$1/script.cjs"`
+  const { stdout } = await run('sh', ['-c', trace, process.execPath, dir])
+  assert.equal(stdout, 'ENOSPC: no space left on device, close\n')
+  assert.equal(await fs.readFile(`${dir}/old`, 'utf8'), 'old')
+  assert.deepEqual(await fs.readdir(dir), ['old', 'script.cjs'])
 })
 
 test('few file descriptors slow the work down and fail nothing', unix, async () => {

@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     operation::WriteOptions,
-    publish::{self, Permissions, Target},
+    publish::{self, Permissions, Target, mode},
 };
 use crate::error::{Error, Result, SystemError};
 
@@ -154,14 +154,6 @@ pub(super) fn open_options() -> OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
     options
-}
-
-/// Permission bits as `chmod` takes them.
-pub(super) fn mode(metadata: &Metadata) -> u32 {
-    #[cfg(unix)]
-    return std::os::unix::fs::MetadataExt::mode(metadata) & 0o7777;
-    #[cfg(not(unix))]
-    if metadata.permissions().readonly() { 0o444 } else { 0o666 }
 }
 
 fn is_readable(metadata: &Metadata) -> bool {
