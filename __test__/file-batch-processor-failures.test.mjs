@@ -83,7 +83,7 @@ test('bad arguments reject with the errors of node:fs', async () => {
   await assert.rejects(processor.addReadOperation(5), {
     ...type,
     message:
-      'The "filePath" argument must be of type string or an instance of URL. Received type number (5)',
+      'The "filePath" argument must be of type string or an instance of Buffer or URL. Received type number (5)',
   })
   await assert.rejects(processor.addReadOperation('a\0b'), value)
   await assert.rejects(processor.addReadOperation('a', { encoding: 'foo' }), {

@@ -12,12 +12,18 @@ export interface FileBatchProcessorOptions {
  */
 export type Content = string | NodeJS.ArrayBufferView
 
-export interface ReadOptions {
+/** Where a file is. A `Buffer` holds a name that need not be valid UTF-8. */
+export type Path = string | URL | Uint8Array
+
+/** What every operation takes. */
+export type OperationOptions = object
+
+export interface ReadOptions extends OperationOptions {
   /** Default `'utf8'`. `'buffer'` for a `Buffer`. What isn't valid UTF-8 becomes U+FFFD. */
   encoding?: BufferEncoding | 'buffer' | null
 }
 
-export interface CopyOptions {
+export interface PublishOptions extends OperationOptions {
   /**
    * The file changes from old to new in one step, and a failure leaves the old one whole. Default true. A hard
    * link to the old file keeps the old content. `false` writes over the file where it lies, which is faster
@@ -28,16 +34,83 @@ export interface CopyOptions {
   fsync?: boolean
 }
 
-export interface WriteOptions extends CopyOptions {
+export interface CopyOptions extends PublishOptions {
+  /** The copy has the times of its original. Default false. */
+  preserveTimestamps?: boolean
+}
+
+export interface WriteOptions extends PublishOptions {
   /** How a string becomes bytes. Default `'utf8'`. */
   encoding?: BufferEncoding | null
   /** Permissions of a new file, less the umask. Default `0o666`. */
   mode?: number | string
 }
 
-export interface MkdirOptions {
+export type AppendOptions = Omit<WriteOptions, 'atomic'>
+
+export interface RemoveOptions extends OperationOptions {
+  /** Remove a folder with all that is inside, too. Default false. */
+  recursive?: boolean
+  /** Don't mind if nothing is there. Default false. */
+  force?: boolean
+}
+
+export interface MkdirOptions extends OperationOptions {
   /** Permissions of new folders, less the umask. Default `0o777`. */
   mode?: number | string
+}
+
+export interface StatOptions extends OperationOptions {
+  /** Tell of what a symbolic link leads to, not of the link. Default true. */
+  followLinks?: boolean
+}
+
+export interface ReaddirOptions extends OperationOptions {
+  /** `'buffer'` for names as bytes. Default `'utf8'`. */
+  encoding?: 'utf8' | 'buffer' | null
+  /** Entries with their types instead of names. Default false. */
+  withFileTypes?: boolean
+}
+
+export type HashAlgorithm = 'sha1' | 'sha256' | 'sha384' | 'sha512'
+
+export type FileType =
+  | 'file'
+  | 'directory'
+  | 'symbolic link'
+  | 'fifo'
+  | 'socket'
+  | 'character device'
+  | 'block device'
+  | 'other'
+
+/** As in `fs.Stats`; on Windows `dev`, `ino`, `uid` and `gid` are 0. */
+export interface FileStats {
+  type: FileType
+  /** Bytes. */
+  size: number
+  mode: number
+  dev: number
+  ino: number
+  nlink: number
+  uid: number
+  gid: number
+  /** Of 512 bytes. */
+  blocks: number
+  /** Milliseconds since 1970, as the other times. */
+  atimeMs: number
+  mtimeMs: number
+  ctimeMs: number
+  birthtimeMs: number
+  readonly mtime: Date
+  isFile(): boolean
+  isDirectory(): boolean
+  isSymbolicLink(): boolean
+}
+
+export interface DirectoryEntry<Name = string> {
+  name: Name
+  type: FileType
 }
 
 export interface FileBatchStats {
@@ -75,28 +148,70 @@ export class FileBatchProcessor {
   /** Writable; takes effect on the next batch. */
   batchSize: number
   /** Reads a whole file of up to 2 GiB (`ERR_FS_FILE_TOO_LARGE`). A leading BOM is kept. */
-  addReadOperation(filePath: string | URL, options: { encoding: 'buffer' }): Promise<Buffer>
   addReadOperation(
-    filePath: string | URL,
-    options?: { encoding?: BufferEncoding | null },
+    filePath: Path,
+    options: OperationOptions & { encoding: 'buffer' },
+  ): Promise<Buffer>
+  addReadOperation(
+    filePath: Path,
+    options?: OperationOptions & { encoding?: BufferEncoding | null },
   ): Promise<string>
-  addReadOperation(filePath: string | URL, options?: ReadOptions): Promise<string | Buffer>
+  addReadOperation(filePath: Path, options?: ReadOptions): Promise<string | Buffer>
   /**
    * Writes a whole file and makes missing parent folders. A file that exists keeps its permissions; a symbolic
    * link stays and the file it leads to is written.
    */
-  addWriteOperation(filePath: string | URL, content: Content, options?: WriteOptions): Promise<void>
+  addWriteOperation(filePath: Path, content: Content, options?: WriteOptions): Promise<void>
+  /**
+   * Writes at the end of a file; makes it and its parent folders when missing. A failure takes back what it
+   * wrote.
+   */
+  addAppendOperation(filePath: Path, content: Content, options?: AppendOptions): Promise<void>
   /**
    * Copies a file with its permissions, over whatever file is there, and makes missing parent folders. Copying
    * a file onto itself leaves it as it is.
    */
-  addCopyOperation(
-    source: string | URL,
-    destination: string | URL,
-    options?: CopyOptions,
-  ): Promise<void>
+  addCopyOperation(source: Path, destination: Path, options?: CopyOptions): Promise<void>
+  /**
+   * Copies a folder with all that is inside, and makes missing parent folders. In a folder that exists, files of
+   * the same names are replaced and others stay. Symbolic links are copied as they are. A FIFO, socket or device
+   * inside rejects; what was copied before a failure stays.
+   */
+  addCopyDirectoryOperation(source: Path, destination: Path, options?: CopyOptions): Promise<void>
+  /**
+   * Gives a file or folder another name, over whatever file is there, and makes missing parent folders. To
+   * another device it is copied with permissions and times, gets its name when all of it is there and on the
+   * disk, and is then removed from the old place.
+   */
+  addMoveOperation(source: Path, destination: Path, options?: OperationOptions): Promise<void>
+  /** Removes a file or a symbolic link; with `recursive` a folder with all that is inside. */
+  addRemoveOperation(path: Path, options?: RemoveOptions): Promise<void>
   /** Makes a folder and its missing parents; resolves to the first it had to make. */
-  addMkdirOperation(dirPath: string | URL, options?: MkdirOptions): Promise<string | undefined>
+  addMkdirOperation(dirPath: Path, options?: MkdirOptions): Promise<string | undefined>
+  addStatOperation(path: Path, options?: StatOptions): Promise<FileStats>
+  /** The names in a folder, in the order the system has them. */
+  addReaddirOperation(
+    dirPath: Path,
+    options: OperationOptions & { encoding: 'buffer'; withFileTypes: true },
+  ): Promise<DirectoryEntry<Buffer>[]>
+  addReaddirOperation(
+    dirPath: Path,
+    options: OperationOptions & { encoding?: 'utf8' | null; withFileTypes: true },
+  ): Promise<DirectoryEntry[]>
+  addReaddirOperation(
+    dirPath: Path,
+    options: OperationOptions & { encoding: 'buffer'; withFileTypes?: false },
+  ): Promise<Buffer[]>
+  addReaddirOperation(
+    dirPath: Path,
+    options?: OperationOptions & { encoding?: 'utf8' | null; withFileTypes?: false },
+  ): Promise<string[]>
+  /** The digest of a file's content in lower-case hex, in bounded memory. Default `'sha256'`. */
+  addHashOperation(
+    filePath: Path,
+    algorithm?: HashAlgorithm,
+    options?: OperationOptions,
+  ): Promise<string>
   getStats(): FileBatchStats
   /** Rejects what has not started with `Error('Queue cleared')`, `code: 'ERR_AIWF_QUEUE_CLEARED'`. */
   clearQueue(): void

@@ -6,25 +6,28 @@ const args = require('../internal/arguments.js')
 const { traced } = require('../internal/errors.js')
 const native = require('../internal/native.js')
 const { open, settler, take } = require('../internal/settle.js')
+const { isUtf8, toContent } = require('./content.js')
+const { FileStats, toEntries } = require('./file-stats.js')
+const { Staging, algorithms, flags, kinds } = require('./staging.js')
 
 /** @import * as types from '../file-batch-processor.js' */
 
-// The native side's numbers for kinds of operations and for flags.
-const READ_TEXT = 0
-const READ_BYTES = 1
-const WRITE = 2
-const COPY = 3
-const MKDIR = 4
-const ATOMIC = 1
-const DURABLE = 2
+/**
+ * What an operation is, besides its kind and paths.
+ *
+ * @typedef {object} Request
+ * @property {string | Buffer} [content]
+ * @property {number} [mode] permissions, or the number of an algorithm
+ * @property {number} [bits] flags
+ * @property {(value: any) => unknown} [convert] makes the result of what native code reports
+ */
 
 /** @implements {types.FileBatchProcessor} */
 class FileBatchProcessor {
   #native
   #maxConcurrency
   #batchSize
-  /** @type {{ numbers: number[], paths: string[], contents: (string | Buffer)[] }} */
-  #staged = { numbers: [], paths: [], contents: [] }
+  #staged = new Staging()
   #unsettled = 0
   #settledSinceSample = 0
   #heapUsed = 0
@@ -58,58 +61,150 @@ class FileBatchProcessor {
   }
 
   /**
-   * @param {string | URL} filePath
+   * @param {types.Path} filePath
    * @param {types.ReadOptions} [options]
    * @returns {Promise<any>}
    */
   async addReadOperation(filePath, options = {}) {
-    const path = args.path('filePath', filePath)
+    const paths = [args.path('filePath', filePath)]
     args.object('options', options)
-    if (options.encoding === 'buffer') return await traced(this.#add(READ_BYTES, path))
+    if (options.encoding === 'buffer') return await traced(this.#add(kinds.READ, paths))
     const encoding = args.encoding(options.encoding || 'utf8')
-    const kind = isUtf8(encoding) ? READ_TEXT : READ_BYTES
-    return await traced(this.#add(kind, path, { encoding }))
+    const bits = isUtf8(encoding) ? flags.TEXT : 0
+    // What is a string already was decoded on its way.
+    const convert = (/** @type {string | Buffer} */ value) =>
+      typeof value === 'string' ? value : value.toString(encoding)
+    return await traced(this.#add(kinds.READ, paths, { bits, convert }))
   }
 
   /**
-   * @param {string | URL} filePath
+   * @param {types.Path} filePath
    * @param {types.Content} content
    * @param {types.WriteOptions} [options]
    * @returns {Promise<void>}
    */
   async addWriteOperation(filePath, content, options = {}) {
-    const path = args.path('filePath', filePath)
-    args.object('options', options)
-    const encoding = args.encoding(options.encoding || 'utf8')
-    const mode = args.mode('mode', options.mode ?? 0o666)
-    const { atomic, fsync } = options
     await traced(
-      this.#add(WRITE, path, { content: toContent(content, encoding), mode, atomic, fsync }),
+      this.#add(kinds.WRITE, [args.path('filePath', filePath)], writing(content, options)),
     )
   }
 
   /**
-   * @param {string | URL} source
-   * @param {string | URL} destination
+   * @param {types.Path} filePath
+   * @param {types.Content} content
+   * @param {types.AppendOptions} [options]
+   * @returns {Promise<void>}
+   */
+  async addAppendOperation(filePath, content, options = {}) {
+    const paths = [args.path('filePath', filePath)]
+    await traced(this.#add(kinds.APPEND, paths, writing(content, options)))
+  }
+
+  /**
+   * @param {types.Path} source
+   * @param {types.Path} destination
    * @param {types.CopyOptions} [options]
    * @returns {Promise<void>}
    */
   async addCopyOperation(source, destination, options = {}) {
-    const paths = `${args.path('source', source)}\0${args.path('destination', destination)}`
-    args.object('options', options)
-    await traced(this.#add(COPY, paths, { atomic: options.atomic, fsync: options.fsync }))
+    const paths = both(source, destination)
+    await traced(this.#add(kinds.COPY, paths, { bits: copyBits(options) }))
   }
 
   /**
-   * @param {string | URL} dirPath
+   * @param {types.Path} source
+   * @param {types.Path} destination
+   * @param {types.CopyOptions} [options]
+   * @returns {Promise<void>}
+   */
+  async addCopyDirectoryOperation(source, destination, options = {}) {
+    const paths = both(source, destination)
+    await traced(this.#add(kinds.COPY_DIRECTORY, paths, { bits: copyBits(options) }))
+  }
+
+  /**
+   * @param {types.Path} source
+   * @param {types.Path} destination
+   * @param {types.OperationOptions} [options]
+   * @returns {Promise<void>}
+   */
+  async addMoveOperation(source, destination, options = {}) {
+    const paths = both(source, destination)
+    args.object('options', options)
+    await traced(this.#add(kinds.MOVE, paths))
+  }
+
+  /**
+   * @param {types.Path} path
+   * @param {types.RemoveOptions} [options]
+   * @returns {Promise<void>}
+   */
+  async addRemoveOperation(path, options = {}) {
+    const paths = [args.path('path', path)]
+    args.object('options', options)
+    const bits = (options.recursive ? flags.RECURSIVE : 0) | (options.force ? flags.FORCE : 0)
+    await traced(this.#add(kinds.REMOVE, paths, { bits }))
+  }
+
+  /**
+   * @param {types.Path} dirPath
    * @param {types.MkdirOptions} [options]
    * @returns {Promise<string | undefined>}
    */
   async addMkdirOperation(dirPath, options = {}) {
-    const path = args.path('dirPath', dirPath)
+    const paths = [args.path('dirPath', dirPath)]
     args.object('options', options)
     const mode = args.mode('mode', options.mode ?? 0o777)
-    return await traced(this.#add(MKDIR, path, { mode }))
+    return await traced(this.#add(kinds.MKDIR, paths, { mode }))
+  }
+
+  /**
+   * @param {types.Path} path
+   * @param {types.StatOptions} [options]
+   * @returns {Promise<types.FileStats>}
+   */
+  async addStatOperation(path, options = {}) {
+    const paths = [args.path('path', path)]
+    args.object('options', options)
+    const bits = options.followLinks === false ? 0 : flags.FOLLOW
+    const convert = (/** @type {number[]} */ numbers) => new FileStats(numbers)
+    return await traced(this.#add(kinds.STAT, paths, { bits, convert }))
+  }
+
+  /**
+   * @param {types.Path} dirPath
+   * @param {types.ReaddirOptions} [options]
+   * @returns {Promise<any>}
+   */
+  async addReaddirOperation(dirPath, options = {}) {
+    const paths = [args.path('dirPath', dirPath)]
+    args.object('options', options)
+    const { encoding, withFileTypes } = options
+    if (encoding && encoding !== 'buffer' && !isUtf8(encoding)) {
+      throw args.invalidValue('encoding', "must be 'utf8' or 'buffer'", encoding)
+    }
+    const bits = encoding === 'buffer' ? 0 : flags.TEXT
+    const convert = (/** @type {string | Buffer} */ list) => {
+      const entries = toEntries(list)
+      return withFileTypes ? entries : entries.map(({ name }) => name)
+    }
+    return await traced(this.#add(kinds.READDIR, paths, { bits, convert }))
+  }
+
+  /**
+   * @param {types.Path} filePath
+   * @param {types.HashAlgorithm} [algorithm]
+   * @param {types.OperationOptions} [options]
+   * @returns {Promise<string>}
+   */
+  async addHashOperation(filePath, algorithm = 'sha256', options = {}) {
+    const paths = [args.path('filePath', filePath)]
+    args.object('options', options)
+    const mode = algorithms.indexOf(args.string('algorithm', algorithm).toLowerCase())
+    if (mode < 0) {
+      throw args.invalidValue('algorithm', `must be one of: ${algorithms.join(', ')}`, algorithm)
+    }
+    return await traced(this.#add(kinds.HASH, paths, { mode }))
   }
 
   getStats() {
@@ -120,15 +215,14 @@ class FileBatchProcessor {
       failedOperations: stats.failedOperations,
       averageProcessingTime: stats.averageProcessingTime,
       memoryUsage: this.#heapUsed,
-      queueLength: stats.queueLength + this.#staged.paths.length,
+      queueLength: stats.queueLength + this.#staged.length,
       isProcessing: this.#unsettled > 0,
       successRate: stats.successRate,
     }
   }
 
   clearQueue() {
-    const { numbers } = this.#takeStaged()
-    this.#native.clear(Uint32Array.from(tickets(numbers)))
+    this.#native.clear(Uint32Array.from(this.#takeStaged().tickets()))
   }
 
   /** @returns {Promise<void>} */
@@ -140,19 +234,20 @@ class FileBatchProcessor {
    * Stages an operation; those of one turn of the event loop go over in one call.
    *
    * @param {number} kind
-   * @param {string} paths
-   * @param {{ content?: string | Buffer, mode?: number, atomic?: boolean, fsync?: boolean,
-   *   encoding?: BufferEncoding }} [options]
+   * @param {(string | Buffer)[]} paths
+   * @param {Request} [request]
    * @returns {Promise<any>}
    */
-  #add(kind, paths, { content, mode = 0, atomic = true, fsync = false, encoding } = {}) {
+  #add(kind, paths, { content, mode = 0, bits = 0, convert } = {}) {
     return new Promise((resolve, reject) => {
       const ticket = open({
         resolve: (value) => {
           this.#settled()
-          // What is a string already was decoded on its way.
-          if (encoding && typeof value !== 'string') decode(value, encoding, resolve, reject)
-          else resolve(value)
+          try {
+            resolve(convert ? convert(value) : value)
+          } catch (error) {
+            reject(error) // The text is longer than a string can be.
+          }
         },
         reject: (reason) => {
           this.#settled()
@@ -160,27 +255,24 @@ class FileBatchProcessor {
         },
       })
       this.#unsettled++
-      if (this.#staged.paths.length === 0) queueMicrotask(() => this.#flush())
-      const flags = (atomic ? ATOMIC : 0) | (fsync ? DURABLE : 0)
-      this.#staged.numbers.push(ticket, kind, mode, flags)
-      this.#staged.paths.push(paths)
-      if (content !== undefined) this.#staged.contents.push(content)
+      if (this.#staged.length === 0) queueMicrotask(() => this.#flush())
+      this.#staged.add(ticket, kind, mode, bits, paths, content)
     })
   }
 
   #flush() {
-    const { numbers, paths, contents } = this.#takeStaged()
-    if (paths.length === 0) return
+    const staged = this.#takeStaged()
+    if (staged.length === 0) return
     try {
-      this.#native.add(Uint32Array.from(numbers), paths.join('\0'), contents)
+      this.#native.add(...staged.packed())
     } catch (error) {
-      for (const ticket of tickets(numbers)) take(ticket)?.reject(error)
+      for (const ticket of staged.tickets()) take(ticket)?.reject(error)
     }
   }
 
   #takeStaged() {
     const staged = this.#staged
-    this.#staged = { numbers: [], paths: [], contents: [] }
+    this.#staged = new Staging()
     return staged
   }
 
@@ -200,50 +292,33 @@ class FileBatchProcessor {
 }
 
 /**
- * The first of the four numbers of each operation.
- *
- * @param {number[]} numbers
+ * @param {types.Path} source
+ * @param {types.Path} destination
  */
-function tickets(numbers) {
-  return numbers.filter((_, index) => index % 4 === 0)
-}
-
-/** @param {string} encoding */
-function isUtf8(encoding) {
-  return /^utf-?8$/i.test(encoding)
+function both(source, destination) {
+  return [args.path('source', source), args.path('destination', destination)]
 }
 
 /**
- * @param {Buffer} bytes
- * @param {BufferEncoding} encoding
- * @param {(text: string) => void} resolve
- * @param {(reason: unknown) => void} reject
- */
-function decode(bytes, encoding, resolve, reject) {
-  try {
-    resolve(bytes.toString(encoding))
-  } catch (error) {
-    reject(error) // The text is longer than a string can be.
-  }
-}
-
-/**
- * What native code takes: a string it writes as UTF-8, or bytes.
- *
  * @param {types.Content} content
- * @param {BufferEncoding} encoding
+ * @param {types.WriteOptions} options
+ * @returns {Request}
  */
-function toContent(content, encoding) {
-  if (typeof content === 'string')
-    return isUtf8(encoding) ? content : Buffer.from(content, encoding)
-  if (!ArrayBuffer.isView(content)) {
-    const expected = 'of type string or an instance of Buffer, TypedArray, or DataView'
-    throw args.invalidType('content', expected, content)
-  }
-  const { buffer, byteOffset, byteLength } = content
-  const bytes = Buffer.from(buffer, byteOffset, byteLength)
-  // Native code takes no shared memory.
-  return buffer instanceof SharedArrayBuffer ? Buffer.copyBytesFrom(bytes) : bytes
+function writing(content, options) {
+  const bits = copyBits(options)
+  const encoding = args.encoding(options.encoding || 'utf8')
+  const mode = args.mode('mode', options.mode ?? 0o666)
+  return { content: toContent(content, encoding), mode, bits }
+}
+
+/** @param {types.CopyOptions} options */
+function copyBits(options) {
+  const { atomic = true, fsync, preserveTimestamps } = args.object('options', options)
+  return (
+    (atomic ? flags.ATOMIC : 0) |
+    (fsync ? flags.DURABLE : 0) |
+    (preserveTimestamps ? flags.TIMES : 0)
+  )
 }
 
 module.exports = { FileBatchProcessor }

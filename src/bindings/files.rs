@@ -1,6 +1,8 @@
 //! `FileBatchProcessor`: the operations of one turn of the event loop arrive in one call.
 
-use napi::bindgen_prelude::{BufferSlice, Either, Either4};
+use std::{ffi::OsString, path::PathBuf};
+
+use napi::bindgen_prelude::{BufferSlice, Either, Either5};
 use napi_derive::napi;
 
 use super::{
@@ -9,7 +11,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    files::{Operation, Output, Processor, Settings, WriteOptions},
+    files::{Algorithm, Entry, FileStat, Operation, Output, Processor, Settings, WriteOptions},
 };
 
 /// V8's longest string on 64 bits. What is longer goes over as bytes: Node's own decoder then says whether
@@ -18,7 +20,7 @@ const LONGEST_STRING: usize = (1 << 29) - 24;
 
 /// A promise, and whether it wants a string.
 type Tag = (Ticket, bool);
-type Value = Either4<Text, Bytes, String, ()>;
+type Value = Either5<Text, Bytes, String, Vec<f64>, ()>;
 
 /// What [`NativeFileProcessor::stats`] returns.
 #[napi(object)]
@@ -57,30 +59,29 @@ impl NativeFileProcessor {
         self.processor.configure(settings(max_concurrency, batch_size));
     }
 
-    /// Queues operations. Each has four numbers: ticket, kind (read text, read bytes, write, copy, make a
-    /// folder), mode, and flags (1: atomic, 2: durable). Their paths follow each other in `paths`,
-    /// each ended by a NUL; a copy has two. `contents` are those of the writes.
+    /// Queues operations. Each has four numbers: ticket, kind (see [`operation`]), mode or algorithm, and
+    /// flags (see [`Flags`]). Their paths follow each other in `paths`, each ended by a NUL; some kinds have two.
+    /// `contents` are those of the writes.
     #[napi(catch_unwind)]
-    pub fn add(&self, numbers: &[u32], paths: String, contents: Vec<Either<String, BufferSlice>>) {
-        let mut paths = paths.split('\0').map(Into::into);
-        let mut contents = contents.into_iter();
+    pub fn add(
+        &self,
+        numbers: &[u32],
+        paths: Either<String, BufferSlice>,
+        contents: Vec<Either<String, BufferSlice>>,
+    ) {
+        let paths: &[u8] = match &paths {
+            Either::A(text) => text.as_bytes(),
+            Either::B(bytes) => bytes,
+        };
+        let mut paths = paths.split(|&byte| byte == 0).map(path);
+        let mut contents = contents.into_iter().map(|content| match content {
+            Either::A(text) => text.into_bytes(),
+            Either::B(bytes) => bytes.to_vec(),
+        });
         let operations = numbers.chunks_exact(4).filter_map(|numbers| {
             let &[ticket, kind, mode, flags] = numbers else { return None };
-            let options = WriteOptions { mode, atomic: flags & 1 != 0, durable: flags & 2 != 0 };
-            let path = paths.next()?;
-            let operation = match kind {
-                0 | 1 => Operation::Read { path },
-                2 => {
-                    let content = match contents.next()? {
-                        Either::A(text) => text.into_bytes(),
-                        Either::B(bytes) => bytes.to_vec(),
-                    };
-                    Operation::Write { path, content, options }
-                }
-                3 => Operation::Copy { source: path, destination: paths.next()?, options },
-                _ => Operation::MakeDir { path, mode },
-            };
-            Some(((ticket, kind == 0), operation))
+            let operation = operation(kind, mode, Flags(flags), &mut paths, &mut contents)?;
+            Some(((ticket, Flags(flags).has(Flags::TEXT)), operation))
         });
         self.processor.add(operations.collect::<Vec<_>>());
     }
@@ -119,13 +120,109 @@ fn settings(max_concurrency: u32, batch_size: u32) -> Settings {
     Settings { max_concurrency: max_concurrency as usize, batch_size: batch_size as usize }
 }
 
+/// What JavaScript asks for by a bit each.
+#[derive(Clone, Copy)]
+struct Flags(u32);
+
+impl Flags {
+    const ATOMIC: u32 = 1;
+    const DURABLE: u32 = 2;
+    const TEXT: u32 = 4;
+    const TIMES: u32 = 8;
+    const RECURSIVE: u32 = 16;
+    const FORCE: u32 = 32;
+    const FOLLOW: u32 = 64;
+
+    fn has(self, flag: u32) -> bool {
+        self.0 & flag != 0
+    }
+}
+
+/// The operation of a kind, as JavaScript numbers them (`lib/file-batch-processor/staging.js`).
+fn operation(
+    kind: u32,
+    mode: u32,
+    flags: Flags,
+    paths: &mut impl Iterator<Item = PathBuf>,
+    contents: &mut impl Iterator<Item = Vec<u8>>,
+) -> Option<Operation> {
+    let options = WriteOptions {
+        mode,
+        atomic: flags.has(Flags::ATOMIC),
+        durable: flags.has(Flags::DURABLE),
+        keep_times: flags.has(Flags::TIMES),
+    };
+    let path = paths.next()?;
+    Some(match kind {
+        0 => Operation::Read { path },
+        1 => Operation::Write { path, content: contents.next()?, options },
+        2 => Operation::Copy { source: path, destination: paths.next()?, options },
+        3 => Operation::MakeDir { path, mode },
+        4 => Operation::Append { path, content: contents.next()?, options },
+        5 => Operation::Move { source: path, destination: paths.next()? },
+        6 => {
+            let (recursive, force) = (flags.has(Flags::RECURSIVE), flags.has(Flags::FORCE));
+            Operation::Remove { path, recursive, force }
+        }
+        7 => Operation::CopyDir { source: path, destination: paths.next()?, options },
+        8 => Operation::Stat { path, follow_links: flags.has(Flags::FOLLOW) },
+        9 => Operation::ReadDir { path },
+        _ => {
+            let algorithm = match mode {
+                0 => Algorithm::Sha1,
+                1 => Algorithm::Sha256,
+                2 => Algorithm::Sha384,
+                _ => Algorithm::Sha512,
+            };
+            Operation::Hash { path, algorithm }
+        }
+    })
+}
+
+/// A path of any bytes, where the system has such.
+fn path(bytes: &[u8]) -> PathBuf {
+    #[cfg(unix)]
+    return PathBuf::from(<OsString as std::os::unix::ffi::OsStringExt>::from_vec(bytes.to_vec()));
+    #[cfg(not(unix))]
+    PathBuf::from(OsString::from(String::from_utf8_lossy(bytes).into_owned()))
+}
+
 fn value(output: Output, wants_text: bool) -> Value {
     match output {
         Output::Content(bytes) if wants_text && bytes.len() <= LONGEST_STRING => {
-            Either4::A(Text::new(bytes))
+            Either5::A(Text::new(bytes))
         }
-        Output::Content(bytes) => Either4::B(Bytes(bytes)),
-        Output::FirstMade(Some(path)) => Either4::C(path.to_string_lossy().into_owned()),
-        Output::FirstMade(None) | Output::Done => Either4::D(()),
+        Output::Content(bytes) => Either5::B(Bytes(bytes)),
+        Output::Entries(entries) if wants_text => Either5::A(Text::new(list(entries))),
+        Output::Entries(entries) => Either5::B(Bytes(list(entries))),
+        Output::FirstMade(Some(path)) => Either5::C(path.to_string_lossy().into_owned()),
+        Output::Digest(digest) => Either5::C(digest),
+        Output::Stat(stat) => Either5::D(numbers(&stat)),
+        Output::FirstMade(None) | Output::Done => Either5::E(()),
     }
+}
+
+/// The entries one after the other: a digit for the kind, the name, a NUL.
+fn list(entries: Vec<Entry>) -> Vec<u8> {
+    let entry =
+        |Entry { name, kind }| [&[b'0' + kind as u8], name.as_encoded_bytes(), &[0]].concat();
+    entries.into_iter().flat_map(entry).collect()
+}
+
+fn numbers(stat: &FileStat) -> Vec<f64> {
+    vec![
+        f64::from(stat.kind as u8),
+        stat.size as f64,
+        stat.mode.into(),
+        stat.device as f64,
+        stat.inode as f64,
+        stat.links as f64,
+        stat.user.into(),
+        stat.group.into(),
+        stat.blocks as f64,
+        stat.accessed,
+        stat.modified,
+        stat.changed,
+        stat.created,
+    ]
 }

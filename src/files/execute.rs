@@ -4,16 +4,15 @@
 //! outcomes in slices: a thread hop or a wake-up for each file would cost more than the file.
 
 use std::{
-    cell::RefCell,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use super::{
-    descriptors,
-    io::{self, Source},
+    control::Control,
     operation::{Operation, Output},
+    perform::perform,
     schedule::{Schedule, Started},
 };
 use crate::{
@@ -27,8 +26,6 @@ const MOST_RUNNERS: usize = runtime::BLOCKING_THREADS / 2;
 const SLICE: usize = 16;
 /// An outcome waits no longer than this for others to be reported with, unless the next file is slow.
 const LONGEST_WAIT: Duration = Duration::from_micros(250);
-/// From this size on a file is slow: what is done already is reported first.
-const LARGE: u64 = 1 << 20;
 /// After so many operations a runner lets other work have its thread.
 const TURN: usize = 256;
 
@@ -173,7 +170,9 @@ impl<T: Send + 'static> Shared<T> {
         for _ in 0..TURN {
             let Some(Started { id, tag, operation }) = self.start() else { return };
             let began = Instant::now();
-            let work = AssertUnwindSafe(|| perform(&operation, || outbox.flush()));
+            let mut before_wait = || outbox.flush();
+            let mut control = Control { cancel: None, before_wait: &mut before_wait };
+            let work = AssertUnwindSafe(|| perform(&operation, &mut control));
             let outcome = catch_unwind(work).unwrap_or_else(|panic| Err(Error::panicked(&*panic)));
             self.finish(id, outcome.is_ok(), began.elapsed());
             outbox.push(tag, outcome, began);
@@ -234,42 +233,6 @@ impl<T> Outbox<'_, T> {
 impl<T> Drop for Outbox<'_, T> {
     fn drop(&mut self) {
         self.flush();
-    }
-}
-
-/// Does the work. `before_wait` is called when it is going to take long.
-fn perform(operation: &Operation, before_wait: impl FnMut()) -> Result<Output> {
-    let before_wait = RefCell::new(before_wait);
-    let attempt = || attempt(operation, &mut *before_wait.borrow_mut());
-    let pause = |pause| {
-        before_wait.borrow_mut()();
-        std::thread::sleep(pause);
-    };
-    descriptors::retry(attempt, pause)
-}
-
-fn attempt(operation: &Operation, before_wait: &mut dyn FnMut()) -> Result<Output> {
-    let mut before = |size: u64, durable: bool| {
-        if size >= LARGE || durable {
-            before_wait();
-        }
-    };
-    match operation {
-        Operation::Read { path } => {
-            let source = Source::open(path)?;
-            before(source.size(), false);
-            source.read().map(Output::Content)
-        }
-        Operation::Write { path, content, options } => {
-            before(content.len() as u64, options.durable);
-            io::write(path, content, *options).map(|()| Output::Done)
-        }
-        Operation::Copy { source: from, destination, options } => {
-            let source = Source::open_for_copy(from, destination)?;
-            before(source.size(), options.durable);
-            source.copy_to(from, destination, *options).map(|()| Output::Done)
-        }
-        Operation::MakeDir { path, mode } => io::make_dir(path, *mode).map(Output::FirstMade),
     }
 }
 

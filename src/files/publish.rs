@@ -19,10 +19,11 @@ use super::{
     operation::WriteOptions,
 };
 use crate::error::{Error, Result};
-pub(super) use attributes::{Permissions, mode};
-use attributes::{WithMode, is_same_file, keep_owner, set_mode};
-pub(super) use target::Target;
-use target::{folder, follow_links, make_parents, with_parents};
+pub(super) use attributes::{Permissions, WithMode, mode, times};
+use attributes::{is_same_file, keep_owner, set_mode};
+pub(super) use target::{Target, folder, with_parents};
+use target::{follow_links, make_parents};
+pub(super) use temporary::temporary_name;
 use temporary::{Temporary, close};
 
 /// Writes a whole file; may be called again from the start, on another file.
@@ -57,8 +58,8 @@ pub(super) fn put(
     if options.atomic {
         let real = follow_links(target.path).map_err(target.open_failed())?;
         let kept = match permissions {
-            Permissions::OfNew(_) => mode(&metadata),
-            Permissions::Exactly(mode) => mode,
+            Permissions::OfNew(_) => Permissions::Exactly { mode: mode(&metadata), times: None },
+            exactly => exactly,
         };
         if replace(target, &real, kept, &metadata, options, fill)? {
             return Ok(());
@@ -144,7 +145,7 @@ fn create_nameless(
 fn replace(
     target: Target<'_>,
     real: &Path,
-    kept: u32,
+    kept: Permissions,
     old: &Metadata,
     options: WriteOptions,
     fill: Fill<'_>,
@@ -155,7 +156,7 @@ fn replace(
         Err(error) => return Err(target.failed("open", &error)),
     };
     keep_owner(&temporary.file, old);
-    complete(target, &mut temporary.file, Permissions::Exactly(kept), options, fill)?;
+    complete(target, &mut temporary.file, kept, options, fill)?;
     let temporary = temporary.close().map_err(target.close_failed())?;
     match temporary.rename_to(real) {
         Ok(()) => sync_folder(target, real, options).map(|()| true),
@@ -173,11 +174,17 @@ fn overwrite(
     options: WriteOptions,
     fill: Fill<'_>,
 ) -> Result<()> {
-    fill_in(target, &mut file, permissions, fill)?;
+    fill(&mut file).map_err(target.write_failed())?;
     let end = file.stream_position().map_err(target.write_failed())?;
     if file.metadata().map_err(target.write_failed())?.len() > end {
         file.set_len(end).map_err(|error| target.failed("ftruncate", &error))?;
     }
+    set_permissions(target, &file, permissions)?;
+    finish(target, file, options)
+}
+
+/// Ends the writing of a file that has its name already.
+pub(super) fn finish(target: Target<'_>, file: File, options: WriteOptions) -> Result<()> {
     sync(target, &file, options)?;
     close(file).map_err(target.close_failed())
 }
@@ -190,22 +197,17 @@ fn complete(
     options: WriteOptions,
     fill: Fill<'_>,
 ) -> Result<()> {
-    fill_in(target, file, permissions, fill)?;
+    fill(file).map_err(target.write_failed())?;
+    set_permissions(target, file, permissions)?;
     sync(target, file, options)
 }
 
-fn fill_in(
-    target: Target<'_>,
-    file: &mut File,
-    permissions: Permissions,
-    fill: Fill<'_>,
-) -> Result<()> {
-    fill(file).map_err(target.write_failed())?;
-    match permissions {
-        Permissions::OfNew(_) => Ok(()),
-        Permissions::Exactly(mode) => {
-            set_mode(file, mode).map_err(|error| target.failed("fchmod", &error))
-        }
+fn set_permissions(target: Target<'_>, file: &File, permissions: Permissions) -> Result<()> {
+    let Permissions::Exactly { mode, times } = permissions else { return Ok(()) };
+    set_mode(file, mode).map_err(|error| target.failed("fchmod", &error))?;
+    match times {
+        Some(times) => file.set_times(times).map_err(|error| target.failed("futime", &error)),
+        None => Ok(()),
     }
 }
 

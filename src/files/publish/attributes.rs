@@ -1,7 +1,7 @@
 //! What a file has beside its content: permissions, an owner, an identity.
 
 use std::{
-    fs::{self, File, Metadata},
+    fs::{self, File, FileTimes, Metadata},
     io,
 };
 
@@ -10,16 +10,19 @@ use std::{
 pub(in crate::files) enum Permissions {
     /// Of a new file, less the umask; one that exists keeps its own.
     OfNew(u32),
-    Exactly(u32),
+    Exactly {
+        mode: u32,
+        times: Option<FileTimes>,
+    },
 }
 
-pub(super) trait WithMode {
+pub(in crate::files) trait WithMode {
     fn with_mode(&mut self, permissions: Permissions) -> &mut Self;
 }
 
 impl WithMode for fs::OpenOptions {
     fn with_mode(&mut self, permissions: Permissions) -> &mut Self {
-        let (Permissions::OfNew(mode) | Permissions::Exactly(mode)) = permissions;
+        let (Permissions::OfNew(mode) | Permissions::Exactly { mode, .. }) = permissions;
         #[cfg(unix)]
         return std::os::unix::fs::OpenOptionsExt::mode(self, mode);
         #[cfg(not(unix))]
@@ -72,4 +75,11 @@ pub(in crate::files) fn mode(metadata: &Metadata) -> u32 {
     return std::os::unix::fs::MetadataExt::mode(metadata) & 0o7777;
     #[cfg(not(unix))]
     if metadata.permissions().readonly() { 0o444 } else { 0o666 }
+}
+
+/// When a file was last changed and used.
+pub(in crate::files) fn times(metadata: &Metadata) -> FileTimes {
+    let times = FileTimes::new();
+    let times = metadata.modified().map_or(times, |modified| times.set_modified(modified));
+    metadata.accessed().map_or(times, |accessed| times.set_accessed(accessed))
 }

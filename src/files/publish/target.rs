@@ -53,7 +53,10 @@ impl Target<'_> {
 }
 
 /// Opens something in the target's folder, which is made when it is missing.
-pub(super) fn with_parents<T>(target: Target<'_>, open: impl Fn() -> io::Result<T>) -> Result<T> {
+pub(in crate::files) fn with_parents<T>(
+    target: Target<'_>,
+    open: impl Fn() -> io::Result<T>,
+) -> Result<T> {
     match open() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             make_parents(target)?;
@@ -71,7 +74,7 @@ pub(super) fn make_parents(target: Target<'_>) -> Result<()> {
     }
 }
 
-pub(super) fn folder(path: &Path) -> &Path {
+pub(in crate::files) fn folder(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

@@ -12,6 +12,13 @@ use super::{
     attributes::{Permissions, WithMode},
 };
 
+/// A name in `folder` that no other operation of this process uses.
+pub(in crate::files) fn temporary_name(folder: &Path) -> PathBuf {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let number = LAST.fetch_add(1, Ordering::Relaxed);
+    folder.join(format!(".aiwf-{:x}-{number:x}.tmp", std::process::id()))
+}
+
 /// A new file under a name of no meaning.
 pub(super) struct Temporary {
     pub(super) file: File,
@@ -26,10 +33,8 @@ pub(super) struct Name {
 
 impl Temporary {
     pub(super) fn create(folder: &Path, permissions: Permissions) -> io::Result<Self> {
-        static LAST: AtomicU64 = AtomicU64::new(0);
         loop {
-            let number = LAST.fetch_add(1, Ordering::Relaxed);
-            let path = folder.join(format!(".aiwf-{:x}-{number:x}.tmp", std::process::id()));
+            let path = temporary_name(folder);
             match open_options().write(true).create_new(true).with_mode(permissions).open(&path) {
                 Ok(file) => return Ok(Self { file, name: Name { path, kept: false } }),
                 // Left by a process that died and had our number.
