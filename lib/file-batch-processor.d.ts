@@ -1,3 +1,5 @@
+import { EventEmitter } from 'node:events'
+
 /** How a {@link FileBatchProcessor} works. */
 export interface FileBatchProcessorOptions {
   /** At most this many operations run at once. Default 10; the engine may run fewer. */
@@ -16,7 +18,15 @@ export type Content = string | NodeJS.ArrayBufferView
 export type Path = string | URL | Uint8Array
 
 /** What every operation takes. */
-export type OperationOptions = object
+export interface OperationOptions {
+  /**
+   * Rejects the operation with the signal's reason: at once if it has not started, else as soon as it may stop
+   * without harm. A large file or a tree stops half-way; what was to be replaced atomically stays as it was.
+   */
+  signal?: AbortSignal
+  /** Those with larger integers start first. Default 0. Operations on the same path keep their order. */
+  priority?: number
+}
 
 export interface ReadOptions extends OperationOptions {
   /** Default `'utf8'`. `'buffer'` for a `Buffer`. What isn't valid UTF-8 becomes U+FFFD. */
@@ -128,6 +138,19 @@ export interface FileBatchStats {
   isProcessing: boolean
   /** Such as `'66.67%'`; `'0%'` before any operation. */
   successRate: string
+  /** Read and written so far, also by operations that have not ended. */
+  bytes: number
+}
+
+/** Counts since the processor was made. */
+export interface FileBatchProgress {
+  /** Operations whose promises have settled, those that failed or were dropped included. */
+  completed: number
+  failed: number
+  /** Operations that were asked for. */
+  total: number
+  /** Read and written, also by operations that have not ended. */
+  bytes: number
 }
 
 /**
@@ -141,7 +164,7 @@ export interface FileBatchStats {
  * `path`, `dest`. A FIFO or a socket rejects with `ERR_AIWF_NOT_REGULAR_FILE` or `ENXIO` instead of waiting
  * for its other end. Without free file descriptors an operation waits, up to a minute.
  */
-export class FileBatchProcessor {
+export class FileBatchProcessor extends EventEmitter<{ progress: [FileBatchProgress] }> {
   constructor(options?: FileBatchProcessorOptions)
   /** Writable; takes effect on the next operation. */
   maxConcurrency: number
@@ -213,6 +236,10 @@ export class FileBatchProcessor {
     options?: OperationOptions,
   ): Promise<string>
   getStats(): FileBatchStats
+  /** Starts nothing more until {@link resume}; what runs goes on. */
+  pause(): void
+  resume(): void
+  readonly paused: boolean
   /** Rejects what has not started with `Error('Queue cleared')`, `code: 'ERR_AIWF_QUEUE_CLEARED'`. */
   clearQueue(): void
   /** Resolves when nothing is queued or running. */

@@ -22,4 +22,4 @@ pub use digest::Algorithm;
 pub use execute::{Processor, Settings, Stats};
 pub use io::write;
 pub use metadata::{Entry, FileKind, FileStat};
-pub use operation::{Operation, Output, WriteOptions};
+pub use operation::{Operation, Output, Request, WriteOptions};

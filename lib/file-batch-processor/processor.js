@@ -1,11 +1,13 @@
 // @ts-check
 'use strict'
 
+const { EventEmitter } = require('node:events')
 const { getHeapStatistics } = require('node:v8')
 const args = require('../internal/arguments.js')
 const { traced } = require('../internal/errors.js')
 const native = require('../internal/native.js')
 const { open, settler, take } = require('../internal/settle.js')
+const { onAbort } = require('../internal/signal.js')
 const { isUtf8, toContent } = require('./content.js')
 const { FileStats, toEntries } = require('./file-stats.js')
 const { Staging, algorithms, flags, kinds } = require('./staging.js')
@@ -22,13 +24,27 @@ const { Staging, algorithms, flags, kinds } = require('./staging.js')
  * @property {(value: any) => unknown} [convert] makes the result of what native code reports
  */
 
-/** @implements {types.FileBatchProcessor} */
-class FileBatchProcessor {
+/** How often progress is told while nothing settles, in milliseconds. */
+const PROGRESS_INTERVAL = 250
+
+/**
+ * @extends {EventEmitter<{ progress: [types.FileBatchProgress] }>}
+ * @implements {types.FileBatchProcessor}
+ */
+class FileBatchProcessor extends EventEmitter {
   #native
   #maxConcurrency
   #batchSize
   #staged = new Staging()
+  #paused = false
+  /** @type {number[]} */
+  #aborted = []
   #unsettled = 0
+  #completed = 0
+  #failed = 0
+  #progressIsDue = false
+  /** @type {NodeJS.Timeout | undefined} */
+  #progressTimer
   #settledSinceSample = 0
   #heapUsed = 0
   /** @type {((value?: unknown) => void)[]} */
@@ -36,6 +52,7 @@ class FileBatchProcessor {
 
   /** @param {types.FileBatchProcessorOptions} [options] */
   constructor(options = {}) {
+    super()
     args.object('options', options)
     this.#maxConcurrency = args.limit('maxConcurrency', options.maxConcurrency || 10)
     this.#batchSize = args.limit('batchSize', options.batchSize || 50)
@@ -60,6 +77,20 @@ class FileBatchProcessor {
     this.#native.configure(...this.#settings())
   }
 
+  get paused() {
+    return this.#paused
+  }
+
+  pause() {
+    this.#paused = true
+    this.#native.pause(true)
+  }
+
+  resume() {
+    this.#paused = false
+    this.#native.pause(false)
+  }
+
   /**
    * @param {types.Path} filePath
    * @param {types.ReadOptions} [options]
@@ -68,13 +99,13 @@ class FileBatchProcessor {
   async addReadOperation(filePath, options = {}) {
     const paths = [args.path('filePath', filePath)]
     args.object('options', options)
-    if (options.encoding === 'buffer') return await traced(this.#add(kinds.READ, paths))
+    if (options.encoding === 'buffer') return await traced(this.#add(kinds.READ, paths, options))
     const encoding = args.encoding(options.encoding || 'utf8')
     const bits = isUtf8(encoding) ? flags.TEXT : 0
     // What is a string already was decoded on its way.
     const convert = (/** @type {string | Buffer} */ value) =>
       typeof value === 'string' ? value : value.toString(encoding)
-    return await traced(this.#add(kinds.READ, paths, { bits, convert }))
+    return await traced(this.#add(kinds.READ, paths, options, { bits, convert }))
   }
 
   /**
@@ -84,9 +115,8 @@ class FileBatchProcessor {
    * @returns {Promise<void>}
    */
   async addWriteOperation(filePath, content, options = {}) {
-    await traced(
-      this.#add(kinds.WRITE, [args.path('filePath', filePath)], writing(content, options)),
-    )
+    const paths = [args.path('filePath', filePath)]
+    await traced(this.#add(kinds.WRITE, paths, options, writing(content, options)))
   }
 
   /**
@@ -97,7 +127,7 @@ class FileBatchProcessor {
    */
   async addAppendOperation(filePath, content, options = {}) {
     const paths = [args.path('filePath', filePath)]
-    await traced(this.#add(kinds.APPEND, paths, writing(content, options)))
+    await traced(this.#add(kinds.APPEND, paths, options, writing(content, options)))
   }
 
   /**
@@ -108,7 +138,7 @@ class FileBatchProcessor {
    */
   async addCopyOperation(source, destination, options = {}) {
     const paths = both(source, destination)
-    await traced(this.#add(kinds.COPY, paths, { bits: copyBits(options) }))
+    await traced(this.#add(kinds.COPY, paths, options, { bits: copyBits(options) }))
   }
 
   /**
@@ -119,7 +149,7 @@ class FileBatchProcessor {
    */
   async addCopyDirectoryOperation(source, destination, options = {}) {
     const paths = both(source, destination)
-    await traced(this.#add(kinds.COPY_DIRECTORY, paths, { bits: copyBits(options) }))
+    await traced(this.#add(kinds.COPY_DIRECTORY, paths, options, { bits: copyBits(options) }))
   }
 
   /**
@@ -131,7 +161,7 @@ class FileBatchProcessor {
   async addMoveOperation(source, destination, options = {}) {
     const paths = both(source, destination)
     args.object('options', options)
-    await traced(this.#add(kinds.MOVE, paths))
+    await traced(this.#add(kinds.MOVE, paths, options))
   }
 
   /**
@@ -143,7 +173,7 @@ class FileBatchProcessor {
     const paths = [args.path('path', path)]
     args.object('options', options)
     const bits = (options.recursive ? flags.RECURSIVE : 0) | (options.force ? flags.FORCE : 0)
-    await traced(this.#add(kinds.REMOVE, paths, { bits }))
+    await traced(this.#add(kinds.REMOVE, paths, options, { bits }))
   }
 
   /**
@@ -155,7 +185,7 @@ class FileBatchProcessor {
     const paths = [args.path('dirPath', dirPath)]
     args.object('options', options)
     const mode = args.mode('mode', options.mode ?? 0o777)
-    return await traced(this.#add(kinds.MKDIR, paths, { mode }))
+    return await traced(this.#add(kinds.MKDIR, paths, options, { mode }))
   }
 
   /**
@@ -168,7 +198,7 @@ class FileBatchProcessor {
     args.object('options', options)
     const bits = options.followLinks === false ? 0 : flags.FOLLOW
     const convert = (/** @type {number[]} */ numbers) => new FileStats(numbers)
-    return await traced(this.#add(kinds.STAT, paths, { bits, convert }))
+    return await traced(this.#add(kinds.STAT, paths, options, { bits, convert }))
   }
 
   /**
@@ -188,7 +218,7 @@ class FileBatchProcessor {
       const entries = toEntries(list)
       return withFileTypes ? entries : entries.map(({ name }) => name)
     }
-    return await traced(this.#add(kinds.READDIR, paths, { bits, convert }))
+    return await traced(this.#add(kinds.READDIR, paths, options, { bits, convert }))
   }
 
   /**
@@ -204,7 +234,7 @@ class FileBatchProcessor {
     if (mode < 0) {
       throw args.invalidValue('algorithm', `must be one of: ${algorithms.join(', ')}`, algorithm)
     }
-    return await traced(this.#add(kinds.HASH, paths, { mode }))
+    return await traced(this.#add(kinds.HASH, paths, options, { mode }))
   }
 
   getStats() {
@@ -218,6 +248,7 @@ class FileBatchProcessor {
       queueLength: stats.queueLength + this.#staged.length,
       isProcessing: this.#unsettled > 0,
       successRate: stats.successRate,
+      bytes: stats.bytes,
     }
   }
 
@@ -235,13 +266,18 @@ class FileBatchProcessor {
    *
    * @param {number} kind
    * @param {(string | Buffer)[]} paths
+   * @param {types.OperationOptions} options
    * @param {Request} [request]
    * @returns {Promise<any>}
    */
-  #add(kind, paths, { content, mode = 0, bits = 0, convert } = {}) {
+  #add(kind, paths, options, { content, mode = 0, bits = 0, convert } = {}) {
     return new Promise((resolve, reject) => {
+      const { signal, priority = 0 } = options
+      if (signal) args.instance('signal', signal, AbortSignal).throwIfAborted()
+      args.integer('priority', priority, -(2 ** 31))
       const ticket = open({
         resolve: (value) => {
+          stop?.()
           this.#settled()
           try {
             resolve(convert ? convert(value) : value)
@@ -250,24 +286,44 @@ class FileBatchProcessor {
           }
         },
         reject: (reason) => {
+          stop?.()
+          this.#failed++
           this.#settled()
-          reject(reason)
+          reject(signal?.aborted ? signal.reason : reason)
         },
       })
+      const stop = signal && onAbort(signal, () => this.#abort(ticket))
       this.#unsettled++
-      if (this.#staged.length === 0) queueMicrotask(() => this.#flush())
-      this.#staged.add(ticket, kind, mode, bits, paths, content)
+      this.#stage()
+      const cancellable = signal ? flags.CANCELLABLE : 0
+      this.#staged.add(ticket, kind, mode, bits | cancellable, priority, paths, content)
     })
+  }
+
+  /** Whatever the turn brings goes over when it ends. */
+  #stage() {
+    if (this.#staged.length + this.#aborted.length === 0) queueMicrotask(() => this.#flush())
+    if (this.#progressTimer || this.listenerCount('progress') === 0) return
+    this.#progressTimer = setInterval(() => this.#tellProgress(), PROGRESS_INTERVAL).unref()
+  }
+
+  /** @param {number} ticket */
+  #abort(ticket) {
+    this.#stage()
+    this.#aborted.push(ticket)
   }
 
   #flush() {
     const staged = this.#takeStaged()
-    if (staged.length === 0) return
-    try {
-      this.#native.add(...staged.packed())
-    } catch (error) {
-      for (const ticket of staged.tickets()) take(ticket)?.reject(error)
+    const aborted = this.#aborted.splice(0)
+    if (staged.length > 0) {
+      try {
+        this.#native.add(...staged.packed())
+      } catch (error) {
+        for (const ticket of staged.tickets()) take(ticket)?.reject(error)
+      }
     }
+    if (aborted.length > 0) this.#native.cancel(Uint32Array.from(aborted))
   }
 
   #takeStaged() {
@@ -278,10 +334,28 @@ class FileBatchProcessor {
 
   #settled() {
     this.#unsettled--
+    this.#completed++
+    if (!this.#progressIsDue && this.listenerCount('progress') > 0) {
+      this.#progressIsDue = true
+      queueMicrotask(() => this.#tellProgress())
+    }
     if (++this.#settledSinceSample < this.#batchSize && this.#unsettled > 0) return
     this.#settledSinceSample = 0
     this.#heapUsed = getHeapStatistics().used_heap_size
-    if (this.#unsettled === 0) for (const resolve of this.#waiting.splice(0)) resolve()
+    if (this.#unsettled > 0) return
+    clearInterval(this.#progressTimer)
+    this.#progressTimer = undefined
+    for (const resolve of this.#waiting.splice(0)) resolve()
+  }
+
+  #tellProgress() {
+    this.#progressIsDue = false
+    this.emit('progress', {
+      completed: this.#completed,
+      failed: this.#failed,
+      total: this.#completed + this.#unsettled,
+      bytes: this.#native.stats().bytes,
+    })
   }
 
   /** @returns {[maxConcurrency: number, batchSize: number]} */

@@ -23,11 +23,12 @@ const flags = {
   RECURSIVE: 16,
   FORCE: 32,
   FOLLOW: 64,
+  CANCELLABLE: 128,
 }
 const algorithms = ['sha1', 'sha256', 'sha384', 'sha512']
 const NUL = Buffer.alloc(1)
 /** Numbers of each operation. */
-const WIDTH = 4
+const WIDTH = 5
 
 /** The operations of one turn of the event loop, which go over in one call. */
 class Staging {
@@ -47,11 +48,12 @@ class Staging {
    * @param {number} kind
    * @param {number} mode
    * @param {number} flags
+   * @param {number} priority
    * @param {(string | Buffer)[]} paths
    * @param {string | Buffer} [content]
    */
-  add(ticket, kind, mode, flags, paths, content) {
-    this.#numbers.push(ticket, kind, mode, flags)
+  add(ticket, kind, mode, flags, priority, paths, content) {
+    this.#numbers.push(ticket, kind, mode, flags, priority)
     this.#paths.push(...paths)
     if (content !== undefined) this.#contents.push(content)
   }

@@ -1,9 +1,11 @@
 //! `FileBatchProcessor`: the operations of one turn of the event loop arrive in one call.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{collections::HashMap, ffi::OsString, path::PathBuf, sync::Arc};
 
 use napi::bindgen_prelude::{BufferSlice, Either, Either5};
 use napi_derive::napi;
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     raw::{Bytes, Text},
@@ -11,15 +13,24 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    files::{Algorithm, Entry, FileStat, Operation, Output, Processor, Settings, WriteOptions},
+    files::{
+        Algorithm, Entry, FileStat, Operation, Output, Processor, Request, Settings, WriteOptions,
+    },
 };
 
 /// V8's longest string on 64 bits. What is longer goes over as bytes: Node's own decoder then says whether
 /// it fits.
 const LONGEST_STRING: usize = (1 << 29) - 24;
 
-/// A promise, and whether it wants a string.
-type Tag = (Ticket, bool);
+/// A promise, and how it wants to be answered.
+#[derive(Clone, Copy)]
+struct Tag {
+    ticket: Ticket,
+    flags: Flags,
+}
+
+/// Of the operations that have a signal.
+type Cancels = Arc<Mutex<HashMap<Ticket, CancellationToken>>>;
 type Value = Either5<Text, Bytes, String, Vec<f64>, ()>;
 
 /// What [`NativeFileProcessor::stats`] returns.
@@ -32,12 +43,15 @@ pub struct FileProcessorStats {
     pub average_processing_time: f64,
     pub queue_length: u32,
     pub success_rate: String,
+    /// Read and written so far.
+    pub bytes: f64,
 }
 
 #[napi]
 pub struct NativeFileProcessor {
     processor: Processor<Tag>,
     reporter: Reporter,
+    cancels: Cancels,
 }
 
 #[napi]
@@ -46,12 +60,18 @@ impl NativeFileProcessor {
     pub fn new(settler: &Settler, max_concurrency: u32, batch_size: u32) -> Self {
         let reporter = settler.reporter();
         let settle = reporter.clone();
+        let cancels = Cancels::default();
+        let done = Arc::clone(&cancels);
         let report = move |outcomes: Vec<(Tag, Result<Output>)>| {
-            settle.report_all(outcomes.into_iter().map(|((ticket, wants_text), outcome)| {
-                (ticket, outcome.map(|output| value(output, wants_text)))
+            settle.report_all(outcomes.into_iter().map(|(Tag { ticket, flags }, outcome)| {
+                if flags.has(Flags::CANCELLABLE) {
+                    done.lock().remove(&ticket);
+                }
+                (ticket, outcome.map(|output| value(output, flags.has(Flags::TEXT))))
             }));
         };
-        Self { processor: Processor::new(settings(max_concurrency, batch_size), report), reporter }
+        let processor = Processor::new(settings(max_concurrency, batch_size), report);
+        Self { processor, reporter, cancels }
     }
 
     #[napi(catch_unwind)]
@@ -59,8 +79,8 @@ impl NativeFileProcessor {
         self.processor.configure(settings(max_concurrency, batch_size));
     }
 
-    /// Queues operations. Each has four numbers: ticket, kind (see [`operation`]), mode or algorithm, and
-    /// flags (see [`Flags`]). Their paths follow each other in `paths`, each ended by a NUL; some kinds have two.
+    /// Queues operations. Each has five numbers: ticket, kind (see [`operation`]), mode or algorithm, flags
+    /// (see [`Flags`]), and priority. Their paths follow each other in `paths`, each ended by a NUL; some kinds have two.
     /// `contents` are those of the writes.
     #[napi(catch_unwind)]
     pub fn add(
@@ -78,12 +98,34 @@ impl NativeFileProcessor {
             Either::A(text) => text.into_bytes(),
             Either::B(bytes) => bytes.to_vec(),
         });
-        let operations = numbers.chunks_exact(4).filter_map(|numbers| {
-            let &[ticket, kind, mode, flags] = numbers else { return None };
-            let operation = operation(kind, mode, Flags(flags), &mut paths, &mut contents)?;
-            Some(((ticket, Flags(flags).has(Flags::TEXT)), operation))
+        let requests = numbers.chunks_exact(5).filter_map(|numbers| {
+            let &[ticket, kind, mode, flags, priority] = numbers else { return None };
+            let flags = Flags(flags);
+            let operation = operation(kind, mode, flags, &mut paths, &mut contents)?;
+            let cancel = flags.has(Flags::CANCELLABLE).then(|| {
+                let cancel = CancellationToken::new();
+                self.cancels.lock().insert(ticket, cancel.clone());
+                cancel
+            });
+            let priority = priority.cast_signed();
+            Some((Tag { ticket, flags }, Request { operation, priority, cancel }))
         });
-        self.processor.add(operations.collect::<Vec<_>>());
+        self.processor.add(requests.collect::<Vec<_>>());
+    }
+
+    /// Ends operations that have not ended: their promises reject.
+    #[napi(catch_unwind)]
+    pub fn cancel(&self, tickets: &[u32]) {
+        let cancels = self.cancels.lock();
+        tickets.iter().filter_map(|ticket| cancels.get(ticket)).for_each(CancellationToken::cancel);
+        drop(cancels);
+        self.processor.withdraw();
+    }
+
+    /// Starts nothing more until it is told to go on.
+    #[napi(catch_unwind)]
+    pub fn pause(&self, paused: bool) {
+        self.processor.pause(paused);
     }
 
     /// Rejects what has not started, and `staged`, which were never handed over.
@@ -104,6 +146,7 @@ impl NativeFileProcessor {
             average_processing_time: stats.average().as_secs_f64() * 1_000.0,
             queue_length: stats.queued as u32,
             success_rate: stats.success_rate(),
+            bytes: stats.bytes as f64,
         }
     }
 }
@@ -132,6 +175,7 @@ impl Flags {
     const RECURSIVE: u32 = 16;
     const FORCE: u32 = 32;
     const FOLLOW: u32 = 64;
+    const CANCELLABLE: u32 = 128;
 
     fn has(self, flag: u32) -> bool {
         self.0 & flag != 0

@@ -42,10 +42,6 @@ mod tests {
     use super::*;
     use crate::error::SystemError;
 
-    fn control(before_wait: &mut dyn FnMut()) -> Control<'_> {
-        Control { cancel: None, before_wait }
-    }
-
     fn failure(errno: i32) -> Error {
         SystemError::new(&std::io::Error::from_raw_os_error(errno), "open").into()
     }
@@ -57,15 +53,16 @@ mod tests {
             left -= 1;
             if left > 0 { Err(failure(libc::ENFILE)) } else { Ok('x') }
         };
-        assert_eq!(retry(&mut control(&mut || {}), attempt, |pause| waited += pause).unwrap(), 'x');
+        assert_eq!(
+            Control::unwatched(|control| retry(control, attempt, |pause| waited += pause)).unwrap(),
+            'x'
+        );
         assert_eq!(waited, FIRST_PAUSE * 3);
 
         let mut waited = Duration::ZERO;
-        let error = retry::<()>(
-            &mut control(&mut || {}),
-            |_| Err(failure(libc::EMFILE)),
-            |pause| waited += pause,
-        )
+        let error = Control::unwatched(|control| {
+            retry::<()>(control, |_| Err(failure(libc::EMFILE)), |pause| waited += pause)
+        })
         .unwrap_err();
         assert_eq!(error.code(), "EMFILE");
         assert!(waited >= PATIENCE && waited < PATIENCE + LONGEST_PAUSE);
@@ -75,7 +72,8 @@ mod tests {
     fn other_errors_stand_at_once() {
         let attempt = |_: &mut Control<'_>| Err::<(), _>(failure(libc::ENOENT));
         let error =
-            retry(&mut control(&mut || {}), attempt, |_| panic!("must not wait")).unwrap_err();
+            Control::unwatched(|control| retry(control, attempt, |_| panic!("must not wait")))
+                .unwrap_err();
         assert_eq!(error.code(), "ENOENT");
     }
 }

@@ -45,8 +45,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(&file, "abc").unwrap();
         let hash = |algorithm| {
-            let mut control = Control { cancel: None, before_wait: &mut || {} };
-            hash(file.path(), algorithm, &mut control).unwrap()
+            Control::unwatched(|control| hash(file.path(), algorithm, control)).unwrap()
         };
         assert_eq!(hash(Algorithm::Sha1), "a9993e364706816aba3e25717850c26c9cd0d89d");
         assert_eq!(

@@ -5,13 +5,16 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use super::{
     control::Control,
-    operation::{Operation, Output},
+    operation::{Output, Request},
     perform::perform,
     schedule::{Schedule, Started},
 };
@@ -54,6 +57,8 @@ pub struct Stats {
     /// Operations that have not started.
     pub queued: usize,
     pub running: usize,
+    /// Read and written, also by operations that are not done.
+    pub bytes: u64,
 }
 
 impl Stats {
@@ -84,6 +89,8 @@ type Report<T> = dyn Fn(Vec<(T, Result<Output>)>) + Send + Sync;
 struct Shared<T> {
     state: Mutex<State<T>>,
     report: Box<Report<T>>,
+    /// Bytes that operations have read and written.
+    moved: AtomicU64,
 }
 
 struct State<T> {
@@ -107,13 +114,17 @@ impl<T: Send + 'static> Processor<T> {
             failed: 0,
             busy: Duration::ZERO,
         };
-        Self(Arc::new(Shared { state: Mutex::new(state), report: Box::new(report) }))
+        Self(Arc::new(Shared {
+            state: Mutex::new(state),
+            report: Box::new(report),
+            moved: AtomicU64::new(0),
+        }))
     }
 
     /// Queues operations; returns at once.
-    pub fn add(&self, operations: impl IntoIterator<Item = (T, Operation)>) {
+    pub fn add<R: Into<Request>>(&self, requests: impl IntoIterator<Item = (T, R)>) {
         let mut state = self.0.lock();
-        state.schedule.add(operations);
+        state.schedule.add(requests);
         self.0.start_runners(state);
     }
 
@@ -130,6 +141,20 @@ impl<T: Send + 'static> Processor<T> {
         (self.0.report)(cleared.into_iter().map(|tag| (tag, Err(Error::QueueCleared))).collect());
     }
 
+    /// Drops what was cancelled and has not started: each is reported as [`Error::Aborted`]. What runs notices by
+    /// itself.
+    pub fn withdraw(&self) {
+        let withdrawn = self.0.lock().schedule.withdraw();
+        (self.0.report)(withdrawn.into_iter().map(|tag| (tag, Err(Error::Aborted))).collect());
+    }
+
+    /// Starts nothing more until it is told to go on; what runs goes on.
+    pub fn pause(&self, paused: bool) {
+        let mut state = self.0.lock();
+        state.schedule.paused = paused;
+        self.0.start_runners(state);
+    }
+
     pub fn stats(&self) -> Stats {
         let state = self.0.lock();
         Stats {
@@ -138,6 +163,7 @@ impl<T: Send + 'static> Processor<T> {
             busy: state.busy,
             queued: state.schedule.queued(),
             running: state.schedule.running(),
+            bytes: self.0.moved.load(Ordering::Relaxed),
         }
     }
 }
@@ -168,11 +194,12 @@ impl<T: Send + 'static> Shared<T> {
     fn run(self: Arc<Self>) {
         let mut outbox = Outbox { shared: &self, outcomes: Vec::new(), since: Instant::now() };
         for _ in 0..TURN {
-            let Some(Started { id, tag, operation }) = self.start() else { return };
+            let Some(Started { id, tag, request }) = self.start() else { return };
             let began = Instant::now();
             let mut before_wait = || outbox.flush();
-            let mut control = Control { cancel: None, before_wait: &mut before_wait };
-            let work = AssertUnwindSafe(|| perform(&operation, &mut control));
+            let cancel = request.cancel.as_ref();
+            let mut control = Control { cancel, before_wait: &mut before_wait, moved: &self.moved };
+            let work = AssertUnwindSafe(|| perform(&request.operation, &mut control));
             let outcome = catch_unwind(work).unwrap_or_else(|panic| Err(Error::panicked(&*panic)));
             self.finish(id, outcome.is_ok(), began.elapsed());
             outbox.push(tag, outcome, began);
@@ -241,6 +268,7 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
+    use crate::files::Operation;
 
     fn processor(
         settings: Settings,

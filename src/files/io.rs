@@ -124,7 +124,9 @@ impl Source {
             control.check()?;
             // Up to a piece; `take` within `take` keeps count of both.
             let count = rest.by_ref().take(PIECE).read_to_end(&mut content);
-            if count.map_err(|error| read_failed(&error))? < PIECE as usize {
+            let count = count.map_err(|error| read_failed(&error))?;
+            control.moved(count as u64);
+            if count < PIECE as usize {
                 break;
             }
         }
@@ -145,7 +147,10 @@ impl Source {
             control.check()?;
             match self.file.read(&mut piece) {
                 Ok(0) => return Ok(()),
-                Ok(count) => take(&piece[..count]),
+                Ok(count) => {
+                    control.moved(count as u64);
+                    take(&piece[..count]);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(read_failed(&error)),
             }
@@ -167,15 +172,20 @@ impl Source {
         let size = self.size();
         let mut fill = |file: &mut File| {
             self.file.rewind()?;
+            let mut more = true;
             if (1..=SMALL).contains(&size) {
                 let mut content = Vec::with_capacity(size as usize + 1);
                 (&self.file).take(SMALL + 1).read_to_end(&mut content)?;
                 file.write_all(&content)?;
+                control.moved(content.len() as u64);
+                more = content.len() as u64 > SMALL;
             }
-            // Whatever is left, when the file has grown, is large, or didn't know its size.
-            while (size == 0 || size > SMALL) && io::copy(&mut (&self.file).take(PIECE), file)? > 0
-            {
+            // What is left, when the file has grown, is large, or didn't know its size.
+            while more {
+                let count = io::copy(&mut (&self.file).take(PIECE), file)?;
+                control.moved(count);
                 control.check_io()?;
+                more = count > 0;
             }
             Ok(())
         };

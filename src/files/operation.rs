@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use tokio_util::sync::CancellationToken;
+
 use super::{
     digest::Algorithm,
     metadata::{Entry, FileStat},
@@ -32,6 +34,28 @@ pub enum Operation {
     ReadDir { path: PathBuf },
     /// The digest of a file's content: [`Output::Digest`].
     Hash { path: PathBuf, algorithm: Algorithm },
+}
+
+/// An operation, and what its caller wants besides.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub operation: Operation,
+    /// Of two that may start, the one with the larger number does so first; usually 0.
+    pub priority: i32,
+    /// Ends the operation, as soon as it may be ended without harm.
+    pub cancel: Option<CancellationToken>,
+}
+
+impl From<Operation> for Request {
+    fn from(operation: Operation) -> Self {
+        Self { operation, priority: 0, cancel: None }
+    }
+}
+
+impl Request {
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancel.as_ref().is_some_and(CancellationToken::is_cancelled)
+    }
 }
 
 /// How a file is written.

@@ -14,7 +14,9 @@ use crate::error::Result;
 
 /// Does the work, when the system has descriptors for it.
 pub(super) fn perform(operation: &Operation, control: &mut Control<'_>) -> Result<Output> {
-    descriptors::retry(control, |control| attempt(operation, control), thread::sleep)
+    let done = descriptors::retry(control, |control| attempt(operation, control), thread::sleep);
+    // Whatever an operation failed with once it was cancelled: that is why.
+    done.map_err(|error| control.check().err().unwrap_or(error))
 }
 
 fn attempt(operation: &Operation, control: &mut Control<'_>) -> Result<Output> {
@@ -27,11 +29,15 @@ fn attempt(operation: &Operation, control: &mut Control<'_>) -> Result<Output> {
         }
         Operation::Write { path, content, options } => {
             control.before_writing(content.len() as u64, *options);
-            io::write(path, content, *options).map(|()| Output::Done)
+            io::write(path, content, *options)?;
+            control.moved(content.len() as u64);
+            Ok(Output::Done)
         }
         Operation::Append { path, content, options } => {
             control.before_writing(content.len() as u64, *options);
-            io::append(path, content, *options).map(|()| Output::Done)
+            io::append(path, content, *options)?;
+            control.moved(content.len() as u64);
+            Ok(Output::Done)
         }
         Operation::Copy { source: from, destination, options } => {
             let source = Source::open_for_copy(from, destination)?;

@@ -198,9 +198,8 @@ fn move_across(from: &Path, to: &Path, control: &mut Control<'_>) -> Result<()> 
     // From here on it is moved: neither stopping half-way nor starting over may touch what is left of the old.
     let old = temporary_name(folder(from));
     fs::rename(from, &old).map_err(failed)?;
-    let mut to_the_end = Control { cancel: None, before_wait: &mut || {} };
     let remove_old = |control: &mut Control<'_>| remove(&old, true, false, control);
-    descriptors::retry(&mut to_the_end, remove_old, std::thread::sleep)
+    Control::unwatched(|control| descriptors::retry(control, remove_old, std::thread::sleep))
 }
 
 /// A copy that goes away unless it was renamed.
@@ -209,8 +208,7 @@ struct Unfinished(PathBuf);
 impl Drop for Unfinished {
     fn drop(&mut self) {
         // Nothing to be done if even this fails; the operation's own error is what matters.
-        let mut to_the_end = Control { cancel: None, before_wait: &mut || {} };
-        let _ = remove(&self.0, true, true, &mut to_the_end);
+        let _ = Control::unwatched(|control| remove(&self.0, true, true, control));
     }
 }
 
@@ -228,8 +226,7 @@ mod tests {
         std::os::unix::fs::symlink("nowhere", at("from/link")).unwrap();
         let long_ago = fs::FileTimes::new().set_modified(std::time::UNIX_EPOCH);
         File::options().write(true).open(at("from/sub/file")).unwrap().set_times(long_ago).unwrap();
-        let mut control = Control { cancel: None, before_wait: &mut || {} };
-        move_across(&at("from"), &at("to"), &mut control).unwrap();
+        Control::unwatched(|control| move_across(&at("from"), &at("to"), control)).unwrap();
         assert_eq!(fs::read_to_string(at("to/sub/file")).unwrap(), "text");
         assert_eq!(
             at("to/sub/file").metadata().unwrap().modified().unwrap(),
@@ -245,8 +242,8 @@ mod tests {
         let at = |name: &str| root.path().join(name);
         fs::create_dir_all(at("from/sub")).unwrap();
         fs::create_dir_all(at("to/full")).unwrap();
-        let mut control = Control { cancel: None, before_wait: &mut || {} };
-        let error = move_across(&at("from"), &at("to"), &mut control).unwrap_err();
+        let moved = Control::unwatched(|control| move_across(&at("from"), &at("to"), control));
+        let error = moved.unwrap_err();
         assert_eq!(error.code(), "ENOTEMPTY");
         assert!(at("from/sub").is_dir() && at("to/full").is_dir());
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 2);
