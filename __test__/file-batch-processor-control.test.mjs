@@ -111,3 +111,20 @@ test('progress counts up to the whole', async (context) => {
     [...new Set(counts)].sort((a, b) => a - b),
   )
 })
+
+test('concurrency is found out when asked to', async (context) => {
+  const dir = await workspace(context)
+  const processor = new FileBatchProcessor({ maxConcurrency: 'auto' })
+  assert.deepEqual(processor.getStats().concurrency, { limit: 2, raised: 0, lowered: 0 })
+  const names = Array.from({ length: 500 }, (_, index) => `${dir}/${index}`)
+  await Promise.all(names.map((name) => processor.addWriteOperation(name, 'text')))
+  const { concurrency } = processor.getStats()
+  assert.ok(concurrency && concurrency.raised > 0)
+  assert.ok(concurrency.limit >= 1 && concurrency.limit <= 8)
+  assert.equal(processor.maxConcurrency, 'auto')
+  processor.maxConcurrency = 3
+  assert.equal(processor.getStats().concurrency, undefined)
+  assert.throws(() => (processor.maxConcurrency = /** @type {any} */ ('many')), {
+    code: 'ERR_INVALID_ARG_TYPE',
+  })
+})

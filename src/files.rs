@@ -5,6 +5,7 @@
 //! threads run them and report in slices. The operations themselves are plain functions that block; `perform`
 //! names them all.
 
+mod adapt;
 mod control;
 mod descriptors;
 mod digest;
@@ -16,10 +17,13 @@ mod operation;
 mod perform;
 mod publish;
 mod schedule;
+mod settings;
 mod tree;
 
+pub use adapt::Decisions;
 pub use digest::Algorithm;
-pub use execute::{Processor, Settings, Stats};
+pub use execute::Processor;
 pub use io::write;
 pub use metadata::{Entry, FileKind, FileStat};
 pub use operation::{Operation, Output, Request, WriteOptions};
+pub use settings::{Concurrency, Settings, Stats};

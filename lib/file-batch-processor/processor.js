@@ -54,7 +54,7 @@ class FileBatchProcessor extends EventEmitter {
   constructor(options = {}) {
     super()
     args.object('options', options)
-    this.#maxConcurrency = args.limit('maxConcurrency', options.maxConcurrency || 10)
+    this.#maxConcurrency = concurrency(options.maxConcurrency || 10)
     this.#batchSize = args.limit('batchSize', options.batchSize || 50)
     this.#native = new native.NativeFileProcessor(settler, ...this.#settings())
   }
@@ -64,7 +64,7 @@ class FileBatchProcessor extends EventEmitter {
   }
 
   set maxConcurrency(value) {
-    this.#maxConcurrency = args.limit('maxConcurrency', value)
+    this.#maxConcurrency = concurrency(value)
     this.#native.configure(...this.#settings())
   }
 
@@ -249,6 +249,7 @@ class FileBatchProcessor extends EventEmitter {
       isProcessing: this.#unsettled > 0,
       successRate: stats.successRate,
       bytes: stats.bytes,
+      ...(stats.decisions && { concurrency: toDecisions(stats.decisions) }),
     }
   }
 
@@ -361,8 +362,22 @@ class FileBatchProcessor extends EventEmitter {
   /** @returns {[maxConcurrency: number, batchSize: number]} */
   #settings() {
     const most = 2 ** 32 - 1
-    return [Math.min(this.#maxConcurrency, most), Math.min(this.#batchSize, most)]
+    const limit = this.#maxConcurrency === 'auto' ? 0 : Math.min(this.#maxConcurrency, most)
+    return [limit, Math.min(this.#batchSize, most)]
   }
+}
+
+/**
+ * @param {unknown} value
+ * @returns {number | 'auto'}
+ */
+function concurrency(value) {
+  return value === 'auto' ? value : args.limit('maxConcurrency', value)
+}
+
+/** @param {number[]} decisions */
+function toDecisions([limit, raised, lowered]) {
+  return { limit, raised, lowered }
 }
 
 /**

@@ -14,7 +14,8 @@ use super::{
 use crate::{
     error::{Error, Result},
     files::{
-        Algorithm, Entry, FileStat, Operation, Output, Processor, Request, Settings, WriteOptions,
+        Algorithm, Concurrency, Decisions, Entry, FileStat, Operation, Output, Processor, Request,
+        Settings, WriteOptions,
     },
 };
 
@@ -45,6 +46,8 @@ pub struct FileProcessorStats {
     pub success_rate: String,
     /// Read and written so far.
     pub bytes: f64,
+    /// Where the engine finds the limit out: it, and how often it was raised and lowered.
+    pub decisions: Option<Vec<f64>>,
 }
 
 #[napi]
@@ -147,6 +150,9 @@ impl NativeFileProcessor {
             queue_length: stats.queued as u32,
             success_rate: stats.success_rate(),
             bytes: stats.bytes as f64,
+            decisions: stats.decisions.map(|Decisions { limit, raised, lowered }| {
+                vec![limit as f64, raised as f64, lowered as f64]
+            }),
         }
     }
 }
@@ -159,8 +165,13 @@ impl Drop for NativeFileProcessor {
     }
 }
 
+/// A limit of 0 is for the engine to find out.
 fn settings(max_concurrency: u32, batch_size: u32) -> Settings {
-    Settings { max_concurrency: max_concurrency as usize, batch_size: batch_size as usize }
+    let concurrency = match max_concurrency {
+        0 => Concurrency::Auto,
+        limit => Concurrency::AtMost(limit as usize),
+    };
+    Settings { concurrency, batch_size: batch_size as usize }
 }
 
 /// What JavaScript asks for by a bit each.

@@ -13,10 +13,12 @@ use std::{
 };
 
 use super::{
+    adapt::Adaptive,
     control::Control,
     operation::{Output, Request},
     perform::perform,
     schedule::{Schedule, Started},
+    settings::{Concurrency, Settings, Stats},
 };
 use crate::{
     error::{Error, Result},
@@ -32,54 +34,6 @@ const LONGEST_WAIT: Duration = Duration::from_micros(250);
 /// After so many operations a runner lets other work have its thread.
 const TURN: usize = 256;
 
-/// How a [`Processor`] works; from the next operation on when changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// At most this many operations run at once; the engine may run fewer.
-    pub max_concurrency: usize,
-    /// Operations taken from the queue at a time, and grouped by kind.
-    pub batch_size: usize,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { max_concurrency: 10, batch_size: 50 }
-    }
-}
-
-/// What happened so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
-    pub succeeded: u64,
-    pub failed: u64,
-    /// The time operations took, summed.
-    pub busy: Duration,
-    /// Operations that have not started.
-    pub queued: usize,
-    pub running: usize,
-    /// Read and written, also by operations that are not done.
-    pub bytes: u64,
-}
-
-impl Stats {
-    pub fn total(&self) -> u64 {
-        self.succeeded + self.failed
-    }
-
-    /// The time an operation took, on average.
-    pub fn average(&self) -> Duration {
-        self.busy.checked_div(u32::try_from(self.total()).unwrap_or(u32::MAX)).unwrap_or_default()
-    }
-
-    /// Such as `66.67%`; `0%` before any operation.
-    pub fn success_rate(&self) -> String {
-        match self.total() {
-            0 => "0%".to_owned(),
-            total => format!("{:.2}%", self.succeeded as f64 / total as f64 * 100.0),
-        }
-    }
-}
-
 /// Takes file operations, each with a tag, and reports the tags with the outcomes.
 #[derive(Clone)]
 pub struct Processor<T>(Arc<Shared<T>>);
@@ -91,10 +45,13 @@ struct Shared<T> {
     report: Box<Report<T>>,
     /// Bytes that operations have read and written.
     moved: AtomicU64,
+    since: Instant,
 }
 
 struct State<T> {
     schedule: Schedule<T>,
+    /// Sets the schedule's limit, with [`Concurrency::Auto`].
+    adaptive: Option<Adaptive>,
     runners: usize,
     succeeded: u64,
     failed: u64,
@@ -107,31 +64,38 @@ impl<T: Send + 'static> Processor<T> {
         settings: Settings,
         report: impl Fn(Vec<(T, Result<Output>)>) + Send + Sync + 'static,
     ) -> Self {
-        let state = State {
-            schedule: Schedule::new(settings.batch_size, settings.max_concurrency),
+        let mut state = State {
+            schedule: Schedule::new(0, 0),
+            adaptive: None,
             runners: 0,
             succeeded: 0,
             failed: 0,
             busy: Duration::ZERO,
         };
+        state.configure(settings);
         Self(Arc::new(Shared {
             state: Mutex::new(state),
             report: Box::new(report),
             moved: AtomicU64::new(0),
+            since: Instant::now(),
         }))
     }
 
     /// Queues operations; returns at once.
     pub fn add<R: Into<Request>>(&self, requests: impl IntoIterator<Item = (T, R)>) {
         let mut state = self.0.lock();
+        if state.schedule.queued() + state.schedule.running() == 0
+            && let Some(adaptive) = &mut state.adaptive
+        {
+            adaptive.begin(self.0.since.elapsed(), self.0.moved.load(Ordering::Relaxed));
+        }
         state.schedule.add(requests);
         self.0.start_runners(state);
     }
 
     pub fn configure(&self, settings: Settings) {
         let mut state = self.0.lock();
-        state.schedule.batch_size = settings.batch_size;
-        state.schedule.max_concurrency = settings.max_concurrency;
+        state.configure(settings);
         self.0.start_runners(state);
     }
 
@@ -164,7 +128,24 @@ impl<T: Send + 'static> Processor<T> {
             queued: state.schedule.queued(),
             running: state.schedule.running(),
             bytes: self.0.moved.load(Ordering::Relaxed),
+            decisions: state.adaptive.as_ref().map(Adaptive::decisions),
         }
+    }
+}
+
+impl<T> State<T> {
+    fn configure(&mut self, settings: Settings) {
+        self.schedule.batch_size = settings.batch_size;
+        self.schedule.max_concurrency = match settings.concurrency {
+            Concurrency::AtMost(limit) => {
+                self.adaptive = None;
+                limit
+            }
+            Concurrency::Auto => {
+                let adaptive = self.adaptive.get_or_insert_with(|| Adaptive::new(MOST_RUNNERS));
+                adaptive.decisions().limit
+            }
+        };
     }
 }
 
@@ -220,6 +201,10 @@ impl<T: Send + 'static> Shared<T> {
         let mut state = self.lock();
         state.schedule.finish(id);
         state.busy += took;
+        if let Some(adaptive) = &mut state.adaptive {
+            adaptive.finish(self.since.elapsed(), took, self.moved.load(Ordering::Relaxed));
+            state.schedule.max_concurrency = adaptive.decisions().limit;
+        }
         if succeeded {
             state.succeeded += 1;
         } else {
@@ -284,7 +269,8 @@ mod tests {
     fn runs_what_depends_on_each_other_in_order() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/file");
-        let (processor, outcomes) = processor(Settings { max_concurrency: 4, batch_size: 7 });
+        let (processor, outcomes) =
+            processor(Settings { concurrency: Concurrency::AtMost(4), batch_size: 7 });
         let count = 600;
         processor.add((0..count).map(|tag| {
             let content = tag.to_string().into_bytes();
@@ -309,7 +295,8 @@ mod tests {
 
     #[test]
     fn clearing_reports_what_never_started() {
-        let (processor, outcomes) = processor(Settings { max_concurrency: 0, batch_size: 50 });
+        let (processor, outcomes) =
+            processor(Settings { concurrency: Concurrency::AtMost(0), batch_size: 50 });
         processor.add([(1, Operation::Read { path: "/nowhere".into() })]);
         processor.clear();
         let (tag, outcome) = outcomes.recv().unwrap();
