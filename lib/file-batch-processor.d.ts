@@ -164,11 +164,14 @@ export interface FileBatchProgress {
  *
  * Operations are taken in batches, those of one type together. Two that touch the same path, or a folder and
  * something in it, keep the order in which they were added; everything else runs side by side. Paths are
- * compared as text, so two names of one file that only a symbolic link makes equal are not recognised.
+ * compared as text, so two names of one file that only a link makes equal are not recognised. A path with `..`
+ * behind a name may lead anywhere if the name is a link, and keeps its order with all.
+ *
+ * While results of 64 MiB wait for the event loop to take them, nothing more is started.
  *
  * Failures of the system reject with an `Error` like those of `node:fs/promises`: `code`, `errno`, `syscall`,
- * `path`, `dest`. A FIFO or a socket rejects with `ERR_AIWF_NOT_REGULAR_FILE` or `ENXIO` instead of waiting
- * for its other end. Without free file descriptors an operation waits, up to a minute.
+ * `path`, `dest`. A FIFO, a socket, or a device that is not empty rejects with
+ * `ERR_AIWF_NOT_REGULAR_FILE` or `ENXIO` instead of waiting for its other end, or for ever. Without free file descriptors an operation waits, up to a minute.
  */
 export class FileBatchProcessor extends EventEmitter<{ progress: [FileBatchProgress] }> {
   constructor(options?: FileBatchProcessorOptions)

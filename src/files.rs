@@ -22,7 +22,7 @@ mod tree;
 
 pub use adapt::Decisions;
 pub use digest::Algorithm;
-pub use execute::Processor;
+pub use execute::{Processor, WeakProcessor};
 pub use io::write;
 pub use metadata::{Entry, FileKind, FileStat};
 pub use operation::{Operation, Output, Request, WriteOptions};

@@ -1,6 +1,11 @@
 //! `FileBatchProcessor`: the operations of one turn of the event loop arrive in one call.
 
-use std::{collections::HashMap, ffi::OsString, path::PathBuf, sync::Arc};
+use std::{
+    collections::HashMap,
+    ffi::OsString,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 
 use napi::bindgen_prelude::{BufferSlice, Either, Either5};
 use napi_derive::napi;
@@ -15,7 +20,7 @@ use crate::{
     error::{Error, Result},
     files::{
         Algorithm, Concurrency, Decisions, Entry, FileStat, Operation, Output, Processor, Request,
-        Settings, WriteOptions,
+        Settings, WeakProcessor, WriteOptions,
     },
 };
 
@@ -65,15 +70,24 @@ impl NativeFileProcessor {
         let settle = reporter.clone();
         let cancels = Cancels::default();
         let done = Arc::clone(&cancels);
+        let itself = Arc::new(OnceLock::<WeakProcessor<Tag>>::new());
+        let weak = Arc::clone(&itself);
+        let taken = Arc::new(move |bytes| {
+            if let Some(processor) = weak.get().and_then(WeakProcessor::upgrade) {
+                processor.taken(bytes);
+            }
+        });
         let report = move |outcomes: Vec<(Tag, Result<Output>)>| {
-            settle.report_all(outcomes.into_iter().map(|(Tag { ticket, flags }, outcome)| {
+            let outcomes = outcomes.into_iter().map(|(Tag { ticket, flags }, outcome)| {
                 if flags.has(Flags::CANCELLABLE) {
                     done.lock().remove(&ticket);
                 }
-                (ticket, outcome.map(|output| value(output, flags.has(Flags::TEXT))))
-            }));
+                (ticket, outcome.map(|output| sized_value(output, flags.has(Flags::TEXT))))
+            });
+            settle.report_bytes(outcomes, &taken);
         };
         let processor = Processor::new(settings(max_concurrency, batch_size), report);
+        itself.get_or_init(|| processor.downgrade());
         Self { processor, reporter, cancels }
     }
 
@@ -240,6 +254,12 @@ fn path(bytes: &[u8]) -> PathBuf {
     return PathBuf::from(<OsString as std::os::unix::ffi::OsStringExt>::from_vec(bytes.to_vec()));
     #[cfg(not(unix))]
     PathBuf::from(OsString::from(String::from_utf8_lossy(bytes).into_owned()))
+}
+
+/// The value, and how many bytes JavaScript is to take with it.
+fn sized_value(output: Output, wants_text: bool) -> (Value, usize) {
+    let bytes = if let Output::Content(content) = &output { content.len() } else { 0 };
+    (value(output, wants_text), bytes)
 }
 
 fn value(output: Output, wants_text: bool) -> Value {

@@ -6,8 +6,8 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -27,6 +27,8 @@ use crate::{
 
 /// More runners than these don't help a disk; the shared threads are there for others too.
 const MOST_RUNNERS: usize = runtime::BLOCKING_THREADS / 2;
+/// Nothing more starts while the caller has not taken as many bytes of what was read.
+const MOST_HELD: usize = 64 << 20;
 /// Outcomes reported together.
 const SLICE: usize = 16;
 /// An outcome waits no longer than this for others to be reported with, unless the next file is slow.
@@ -38,6 +40,15 @@ const TURN: usize = 256;
 #[derive(Clone)]
 pub struct Processor<T>(Arc<Shared<T>>);
 
+/// A [`Processor`] that does not keep it alive, such as for its own reports.
+pub struct WeakProcessor<T>(Weak<Shared<T>>);
+
+impl<T> WeakProcessor<T> {
+    pub fn upgrade(&self) -> Option<Processor<T>> {
+        self.0.upgrade().map(Processor)
+    }
+}
+
 type Report<T> = dyn Fn(Vec<(T, Result<Output>)>) + Send + Sync;
 
 struct Shared<T> {
@@ -46,6 +57,8 @@ struct Shared<T> {
     /// Bytes that operations have read and written.
     moved: AtomicU64,
     since: Instant,
+    /// Bytes that were read and reported, and that the caller has not taken yet.
+    held: AtomicUsize,
 }
 
 struct State<T> {
@@ -78,7 +91,12 @@ impl<T: Send + 'static> Processor<T> {
             report: Box::new(report),
             moved: AtomicU64::new(0),
             since: Instant::now(),
+            held: AtomicUsize::new(0),
         }))
+    }
+
+    pub fn downgrade(&self) -> WeakProcessor<T> {
+        WeakProcessor(Arc::downgrade(&self.0))
     }
 
     /// Queues operations; returns at once.
@@ -103,6 +121,14 @@ impl<T: Send + 'static> Processor<T> {
     pub fn clear(&self) {
         let cleared = self.0.lock().schedule.clear();
         (self.0.report)(cleared.into_iter().map(|tag| (tag, Err(Error::QueueCleared))).collect());
+    }
+
+    /// The caller has taken so many bytes of [`Output::Content`]. One who does not tell is soon served no more.
+    pub fn taken(&self, bytes: usize) {
+        let before = self.0.held.fetch_sub(bytes, Ordering::Relaxed);
+        if before >= MOST_HELD && before - bytes < MOST_HELD {
+            self.0.start_runners(self.0.lock());
+        }
     }
 
     /// Drops what was cancelled and has not started: each is reported as [`Error::Aborted`]. What runs notices by
@@ -157,6 +183,9 @@ impl<T: Send + 'static> Shared<T> {
 
     /// Starts as many runners as there may be work for.
     fn start_runners(self: &Arc<Self>, mut state: MutexGuard<'_, State<T>>) {
+        if self.is_full() {
+            return;
+        }
         let limit = MOST_RUNNERS.min(state.schedule.max_concurrency);
         let more = state.schedule.startable().min(limit.saturating_sub(state.runners));
         state.runners += more;
@@ -164,6 +193,10 @@ impl<T: Send + 'static> Shared<T> {
         for _ in 0..more {
             self.spawn_runner();
         }
+    }
+
+    fn is_full(&self) -> bool {
+        self.held.load(Ordering::Relaxed) >= MOST_HELD
     }
 
     fn spawn_runner(self: &Arc<Self>) {
@@ -182,6 +215,9 @@ impl<T: Send + 'static> Shared<T> {
             let mut control = Control { cancel, before_wait: &mut before_wait, moved: &self.moved };
             let work = AssertUnwindSafe(|| perform(&request.operation, &mut control));
             let outcome = catch_unwind(work).unwrap_or_else(|panic| Err(Error::panicked(&*panic)));
+            if let Ok(Output::Content(content)) = &outcome {
+                self.held.fetch_add(content.len(), Ordering::Relaxed);
+            }
             self.finish(id, outcome.is_ok(), began.elapsed());
             outbox.push(tag, outcome, began);
         }
@@ -192,7 +228,7 @@ impl<T: Send + 'static> Shared<T> {
     /// The next operation; without one the runner counts as gone.
     fn start(&self) -> Option<Started<T>> {
         let mut state = self.lock();
-        let started = state.schedule.start();
+        let started = if self.is_full() { None } else { state.schedule.start() };
         state.runners -= usize::from(started.is_none());
         started
     }
@@ -291,6 +327,28 @@ mod tests {
         let stats = processor.stats();
         assert_eq!((stats.succeeded, stats.failed, stats.queued), (count as u64, 0, 0));
         assert_eq!(stats.success_rate(), "100.00%");
+    }
+
+    #[test]
+    fn what_nobody_takes_holds_up_the_rest() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(MOST_HELD as u64 / 2).unwrap();
+        let (processor, outcomes) =
+            processor(Settings { concurrency: Concurrency::AtMost(1), batch_size: 50 });
+        processor.add((0..6).map(|tag| (tag, Operation::Read { path: file.path().into() })));
+        for _ in 0..3 {
+            let pair = [outcomes.recv().unwrap(), outcomes.recv().unwrap()];
+            while processor.stats().running > 0 {
+                std::thread::yield_now();
+            }
+            let left = processor.stats().queued;
+            assert!(outcomes.try_recv().is_err());
+            assert_eq!(left, 4 - pair[0].0);
+            for (_, outcome) in pair {
+                let Output::Content(content) = outcome.unwrap() else { panic!("not a content") };
+                processor.taken(content.len());
+            }
+        }
     }
 
     #[test]

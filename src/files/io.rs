@@ -37,7 +37,7 @@ pub(super) fn append(path: &Path, content: &[u8], options: WriteOptions) -> Resu
     let open = || open_options().append(true).create(true).with_mode(permissions).open(path);
     let mut file = publish::with_parents(target, open)?;
     let metadata = file.metadata().map_err(|error| target.failed("open", &error))?;
-    if !is_readable(&metadata) {
+    if !metadata.is_file() && !is_character_device(&metadata) {
         return Err(Error::NotRegularFile(path.to_owned()));
     }
     let mut written = 0;
@@ -70,7 +70,7 @@ pub(super) fn make_dir(path: &Path, mode: u32) -> Result<Option<PathBuf>> {
     make_dirs(path, mode).map_err(|error| SystemError::new(&error, "mkdir").path(path).into())
 }
 
-/// A regular file or character device open for reading.
+/// A regular file, or a device that is empty, open for reading.
 pub(super) struct Source {
     file: File,
     metadata: Metadata,
@@ -81,9 +81,14 @@ impl Source {
         let failed = |error| Error::from(SystemError::new(&error, "open").path(path));
         match Self::try_open(path).map_err(failed)? {
             source if source.metadata.is_dir() => Err(read_failed(&is_a_directory())),
-            source if !is_readable(&source.metadata) => Err(Error::NotRegularFile(path.to_owned())),
-            source => Ok(source),
+            source if source.metadata.is_file() || source.is_empty_device() => Ok(source),
+            _ => Err(Error::NotRegularFile(path.to_owned())),
         }
+    }
+
+    /// Such as `/dev/null`. Others may never end, as `/dev/zero`, or make us wait, as a terminal.
+    fn is_empty_device(&self) -> bool {
+        is_character_device(&self.metadata) && matches!((&self.file).read(&mut [0]), Ok(0))
     }
 
     pub(super) fn open_for_copy(path: &Path, destination: &Path) -> Result<Self> {
@@ -228,10 +233,6 @@ pub(super) fn open_options() -> OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
     options
-}
-
-fn is_readable(metadata: &Metadata) -> bool {
-    metadata.is_file() || is_character_device(metadata)
 }
 
 pub(super) fn is_character_device(metadata: &Metadata) -> bool {
