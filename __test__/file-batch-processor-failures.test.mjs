@@ -1,6 +1,6 @@
 // @ts-check
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import fs from 'node:fs/promises'
 import os from 'node:os'
@@ -83,7 +83,7 @@ test('bad arguments reject with the errors of node:fs', async () => {
   await assert.rejects(processor.addReadOperation(5), {
     ...type,
     message:
-      'The "filePath" argument must be of type string or an instance of URL. Received type number (5)',
+      'The "filePath" argument must be of type string or an instance of Buffer or URL. Received type number (5)',
   })
   await assert.rejects(processor.addReadOperation('a\0b'), value)
   await assert.rejects(processor.addReadOperation('a', { encoding: 'foo' }), {
@@ -133,6 +133,27 @@ test('a write or copy that fails leaves the old file and no litter', unix, async
   assert.deepEqual(await fs.readdir(dir), ['large', 'old'])
 })
 
+const tracer = !spawnSync('strace', ['-V']).error
+test('an error that only closing tells leaves the old file', { skip: !tracer }, async () => {
+  const dir = await folder()
+  const script = path.join(dir, 'script.cjs')
+  await fs.writeFile(`${dir}/old`, 'old')
+  await fs.writeFile(
+    script,
+    `const { FileBatchProcessor } = require(${library})
+    new FileBatchProcessor().addWriteOperation(${JSON.stringify(dir)} + '/old', 'new').then(
+      () => console.log('written'),
+      ({ message }) => console.log(message))`,
+  )
+  // The temporary file's name has the number of the process, which strace -D leaves to it.
+  const trace = `exec strace -D -f -qqq -o /dev/null -P "$1/.aiwf-$(printf %x $$)-0.tmp" \
+    -e trace=close -e inject=close:error=ENOSPC "$0" "$1/script.cjs"`
+  const { stdout } = await run('sh', ['-c', trace, process.execPath, dir])
+  assert.equal(stdout, 'ENOSPC: no space left on device, close\n')
+  assert.equal(await fs.readFile(`${dir}/old`, 'utf8'), 'old')
+  assert.deepEqual(await fs.readdir(dir), ['old', 'script.cjs'])
+})
+
 test('few file descriptors slow the work down and fail nothing', unix, async () => {
   const dir = await folder()
   const left = await limited(
@@ -154,12 +175,12 @@ test('few file descriptors slow the work down and fail nothing', unix, async () 
     const main = async () => {
       await work('first')
       leaveThree()
-      const texts = await Promise.all(Array.from({ length: 500 }, (_, index) => work(index)))
+      const texts = await Promise.all(Array.from({ length: 1400 }, (_, index) => work(index)))
       console.log(JSON.stringify(texts.filter((text) => text === 'text').length))
     }
     main()`,
   )
-  assert.equal(left, 500)
+  assert.equal(left, 1400)
 })
 
 test('a FIFO is refused instead of waited for', unix, async () => {
@@ -173,6 +194,83 @@ test('a FIFO is refused instead of waited for', unix, async () => {
   const reader = await fs.open(`${dir}/fifo`, 'r+')
   await assert.rejects(processor.addWriteOperation(`${dir}/fifo`, 'x'), refused)
   await reader.close()
+})
+
+test('devices that never end or never give are refused', unix, async (context) => {
+  const processor = new FileBatchProcessor()
+  const devices = ['/dev/zero', '/dev/urandom', '/dev/ptmx'].filter((device) => existsSync(device))
+  if (devices.length === 0) return context.skip('no devices')
+  const dir = await folder()
+  for (const device of devices) {
+    const refused = { code: 'ERR_AIWF_NOT_REGULAR_FILE', path: device }
+    await assert.rejects(processor.addReadOperation(device), refused)
+    await assert.rejects(processor.addHashOperation(device), refused)
+    await assert.rejects(processor.addCopyOperation(device, `${dir}/copy`), refused)
+  }
+  assert.equal(await processor.addReadOperation('/dev/null'), '')
+})
+
+const canMount = spawnSync('unshare', ['-Urm', 'true']).status === 0
+test('a full disk leaves old files whole and no litter', { skip: !canMount }, async () => {
+  const dir = await folder()
+  const file = path.join(dir, 'script.cjs')
+  await fs.writeFile(
+    file,
+    `const fs = require('node:fs')
+    const { FileBatchProcessor } = require(${library})
+    const processor = new FileBatchProcessor()
+    const at = (name) => process.argv[2] + '/' + name
+    const large = Buffer.alloc(1 << 20)
+    const main = async () => {
+      await processor.addWriteOperation(at('old'), 'old')
+      await processor.addWriteOperation(at('source/file'), Buffer.alloc(300_000))
+      const outcomes = await Promise.allSettled([
+        processor.addWriteOperation(at('old'), large),
+        processor.addWriteOperation(at('new'), large),
+        processor.addAppendOperation(at('old'), large),
+        processor.addCopyDirectoryOperation(at('source'), at('copy')),
+        processor.addCopyOperation(at('source/file'), at('old')),
+      ])
+      const codes = outcomes.map(({ reason }) => reason?.code)
+      const left = fs.readdirSync(process.argv[2]).sort()
+      console.log(JSON.stringify({ codes, left, old: fs.readFileSync(at('old'), 'utf8') }))
+    }
+    main()`,
+  )
+  const mount = 'mkdir "$1" && mount -t tmpfs -o size=400k none "$1" && exec "$2" "$0" "$1"'
+  const shell = ['-Urm', 'sh', '-c', mount, file, `${dir}/disk`, process.execPath]
+  const { codes, left, old } = JSON.parse((await run('unshare', shell)).stdout)
+  assert.deepEqual(codes, Array(5).fill('ENOSPC'))
+  assert.equal(old, 'old')
+  assert.deepEqual(left, ['copy', 'old', 'source'])
+})
+
+test('a folder removed half-way fails what is left of it, and nothing hangs', async () => {
+  const dir = await folder()
+  const processor = new FileBatchProcessor()
+  const names = Array.from({ length: 1000 }, (_, index) => `${dir}/sub/${index}`)
+  await Promise.all(names.map((name) => processor.addWriteOperation(name, 'text')))
+  const reads = names.map((name) => processor.addReadOperation(name))
+  const outcomes = Promise.allSettled(reads)
+  await reads[0]
+  await fs.rm(`${dir}/sub`, { recursive: true })
+  for (const outcome of await outcomes) {
+    if (outcome.status === 'fulfilled') assert.equal(outcome.value, 'text')
+    else assert.equal(outcome.reason.code, 'ENOENT')
+  }
+  const late = processor.addReadOperation(names[999])
+  await assert.rejects(late, { code: 'ENOENT' })
+})
+
+test('a hundred thousand files at once', async () => {
+  const dir = await folder()
+  const processor = new FileBatchProcessor()
+  const names = Array.from({ length: 100_000 }, (_, index) => `${dir}/${index % 100}/${index}`)
+  await Promise.all(names.map((name) => processor.addWriteOperation(name, name)))
+  const texts = await Promise.all(names.map((name) => processor.addReadOperation(name)))
+  assert.ok(texts.every((text, index) => text === names[index]))
+  await processor.addRemoveOperation(dir, { recursive: true })
+  assert.equal(existsSync(dir), false)
 })
 
 test('files that do not know their size are read to the end', unix, async (context) => {

@@ -103,7 +103,7 @@ test('two thousand files at once, and honest statistics', async () => {
   const missing = processor.addReadOperation(`${dir}/missing`)
   await assert.rejects(missing, { code: 'ENOENT' })
   await processor.waitForCompletion()
-  const { averageProcessingTime, memoryUsage, ...counts } = processor.getStats()
+  const { averageProcessingTime, memoryUsage, bytes, ...counts } = processor.getStats()
   assert.deepEqual(counts, {
     totalOperations: 4001,
     successfulOperations: 4000,
@@ -113,6 +113,10 @@ test('two thousand files at once, and honest statistics', async () => {
     successRate: '99.98%',
   })
   assert.ok(averageProcessingTime > 0 && memoryUsage > 0)
+  assert.equal(
+    bytes,
+    files.reduce((sum, file) => sum + 2 * `content of ${file}`.length, 0),
+  )
   assert.deepEqual(
     await Promise.all(reads),
     files.map((file) => `content of ${file}`),

@@ -1,13 +1,21 @@
 // @ts-check
 
-// Small files, side by side: this package, fs/promises all at once, and a synchronous loop, taken in turns in
-// fresh folders (reusing inodes just freed is slow on some file systems). Build with `npm run build` first.
+// Files, side by side: this package, its peers all at once, and a synchronous loop, taken in turns in fresh folders
+// (reusing inodes just freed is slow on some file systems). Build with `npm run build` first.
 
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import fs from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
+import { promisify } from 'node:util'
 import { FileBatchProcessor } from '../lib/file-batch-processor.js'
+import { peer } from './peer.mjs'
+
+const graceful = (await peer('graceful-fs')).default
+const { default: extra } = await peer('fs-extra')
+const { default: writeFileAtomic } = await peer('write-file-atomic')
+const gracefulRead = promisify(graceful.readFile)
+const gracefulWrite = promisify(graceful.writeFile)
 
 const COUNT = 2000
 const ROUNDS = Number(process.argv[2] ?? 7)
@@ -26,6 +34,8 @@ const deep = (/** @type {number} */ index, /** @type {string} */ dir) =>
   path.join(dir, `${index % 10}/${index % 100}/${index}`)
 const recursive = { recursive: true }
 const inPlace = { atomic: false }
+const asBytes = /** @type {const} */ ({ encoding: 'buffer' })
+const noSync = { fsync: false }
 
 /** Each row: its name, and what one operation is for each contender; the synchronous one comes last. */
 /** @type {[name: string, contenders: Record<string, Act>, sync: Act, prepare?: Act][]} */
@@ -34,7 +44,9 @@ const rows = [
     'read',
     {
       ours: (index) => processor.addReadOperation(from(index)),
+      'ours, bytes': (index) => processor.addReadOperation(from(index), asBytes),
       'fs/promises': (index) => fs.readFile(from(index), 'utf8'),
+      'graceful-fs': (index) => gracefulRead(from(index), 'utf8'),
     },
     (index) => readFileSync(from(index), 'utf8'),
   ],
@@ -45,6 +57,8 @@ const rows = [
       'ours, in place': (index, dir) =>
         processor.addWriteOperation(to(index, dir), content, inPlace),
       'fs/promises': (index, dir) => fs.writeFile(to(index, dir), content),
+      'graceful-fs': (index, dir) => gracefulWrite(to(index, dir), content),
+      'write-file-atomic': (index, dir) => writeFileAtomic(to(index, dir), content, noSync),
     },
     (index, dir) => writeFileSync(to(index, dir), content),
   ],
@@ -55,6 +69,8 @@ const rows = [
       'ours, in place': (index, dir) =>
         processor.addWriteOperation(to(index, dir), content, inPlace),
       'fs/promises': (index, dir) => fs.writeFile(to(index, dir), content),
+      'graceful-fs': (index, dir) => gracefulWrite(to(index, dir), content),
+      'write-file-atomic': (index, dir) => writeFileAtomic(to(index, dir), content, noSync),
     },
     (index, dir) => writeFileSync(to(index, dir), content),
     (index, dir) => writeFileSync(to(index, dir), content),
@@ -63,7 +79,10 @@ const rows = [
     'copy',
     {
       ours: (index, dir) => processor.addCopyOperation(from(index), to(index, dir)),
+      'ours, in place': (index, dir) =>
+        processor.addCopyOperation(from(index), to(index, dir), inPlace),
       'fs/promises': (index, dir) => fs.copyFile(from(index), to(index, dir)),
+      'fs-extra': (index, dir) => extra.copy(from(index), to(index, dir)),
     },
     (index, dir) => copyFileSync(from(index), to(index, dir)),
   ],
@@ -72,6 +91,7 @@ const rows = [
     {
       ours: (index, dir) => processor.addMkdirOperation(deep(index, dir)),
       'fs/promises': (index, dir) => fs.mkdir(deep(index, dir), recursive),
+      'fs-extra': (index, dir) => extra.mkdirs(deep(index, dir)),
     },
     (index, dir) => mkdirSync(deep(index, dir), recursive),
   ],
@@ -113,7 +133,7 @@ for (const [name, contenders, sync, prepare] of rows) {
   for (const [contender, values] of times) {
     const time = median(values)
     const ratio = contender === 'ours' ? '' : `${(time / ours).toFixed(2)}x of ours`
-    console.log(name.padEnd(10), contender.padEnd(15), time.toFixed(1).padStart(7), ratio)
+    console.log(name.padEnd(10), contender.padEnd(17), time.toFixed(1).padStart(7), ratio)
   }
 }
 await fs.rm(root, { recursive: true })

@@ -2,17 +2,28 @@
 //! asked in.
 //!
 //! [`Processor`] takes operations, `schedule` decides which may run (batches, groups, hazards), a few
-//! threads run them and report in slices. The operations themselves are plain functions that block:
-//! [`read`], [`write`], [`copy`], [`make_dir`].
+//! threads run them and report in slices. The operations themselves are plain functions that block; `perform`
+//! names them all.
 
+mod adapt;
+mod control;
 mod descriptors;
+mod digest;
 mod execute;
 mod hazard;
 mod io;
+mod metadata;
 mod operation;
+mod perform;
 mod publish;
 mod schedule;
+mod settings;
+mod tree;
 
-pub use execute::{Processor, Settings, Stats};
-pub use io::{copy, make_dir, read, write};
-pub use operation::{Operation, Output, WriteOptions};
+pub use adapt::Decisions;
+pub use digest::Algorithm;
+pub use execute::{Processor, WeakProcessor};
+pub use io::write;
+pub use metadata::{Entry, FileKind, FileStat};
+pub use operation::{Operation, Output, Request, WriteOptions};
+pub use settings::{Concurrency, Settings, Stats};

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     error::{Error, Result},
-    files::{Operation, Output, Processor, Settings, WriteOptions},
+    files::{Concurrency, Operation, Output, Processor, Settings, WriteOptions},
     github::{
         directory::{Entry, Kind},
         transport::{self, Request},
@@ -198,7 +198,8 @@ struct Disk {
 impl Disk {
     async fn create(destination: PathBuf, concurrency: usize) -> Result<Self> {
         let folders = Arc::new(blocking(move || Folders::create(&destination)).await?);
-        let settings = Settings { max_concurrency: concurrency, ..Settings::default() };
+        let concurrency = Concurrency::AtMost(concurrency);
+        let settings = Settings { concurrency, ..Settings::default() };
         let processor = Processor::new(settings, |outcomes| {
             for (waiting, outcome) in outcomes {
                 // Who no longer waits was cancelled, and needs no answer.

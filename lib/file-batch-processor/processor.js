@@ -1,31 +1,50 @@
 // @ts-check
 'use strict'
 
+const { EventEmitter } = require('node:events')
 const { getHeapStatistics } = require('node:v8')
 const args = require('../internal/arguments.js')
 const { traced } = require('../internal/errors.js')
 const native = require('../internal/native.js')
 const { open, settler, take } = require('../internal/settle.js')
+const { onAbort } = require('../internal/signal.js')
+const { isUtf8, toContent } = require('./content.js')
+const { FileStats, toEntries } = require('./file-stats.js')
+const { Staging, algorithms, flags, kinds } = require('./staging.js')
 
 /** @import * as types from '../file-batch-processor.js' */
 
-// The native side's numbers for kinds of operations and for flags.
-const READ_TEXT = 0
-const READ_BYTES = 1
-const WRITE = 2
-const COPY = 3
-const MKDIR = 4
-const ATOMIC = 1
-const DURABLE = 2
+/**
+ * What an operation is, besides its kind and paths.
+ *
+ * @typedef {object} Request
+ * @property {string | Buffer} [content]
+ * @property {number} [mode] permissions, or the number of an algorithm
+ * @property {number} [bits] flags
+ * @property {(value: any) => unknown} [convert] makes the result of what native code reports
+ */
 
-/** @implements {types.FileBatchProcessor} */
-class FileBatchProcessor {
+/** How often progress is told while nothing settles, in milliseconds. */
+const PROGRESS_INTERVAL = 250
+
+/**
+ * @extends {EventEmitter<{ progress: [types.FileBatchProgress] }>}
+ * @implements {types.FileBatchProcessor}
+ */
+class FileBatchProcessor extends EventEmitter {
   #native
   #maxConcurrency
   #batchSize
-  /** @type {{ numbers: number[], paths: string[], contents: (string | Buffer)[] }} */
-  #staged = { numbers: [], paths: [], contents: [] }
+  #staged = new Staging()
+  #paused = false
+  /** @type {number[]} */
+  #aborted = []
   #unsettled = 0
+  #completed = 0
+  #failed = 0
+  #progressIsDue = false
+  /** @type {NodeJS.Timeout | undefined} */
+  #progressTimer
   #settledSinceSample = 0
   #heapUsed = 0
   /** @type {((value?: unknown) => void)[]} */
@@ -33,8 +52,9 @@ class FileBatchProcessor {
 
   /** @param {types.FileBatchProcessorOptions} [options] */
   constructor(options = {}) {
+    super()
     args.object('options', options)
-    this.#maxConcurrency = args.limit('maxConcurrency', options.maxConcurrency || 10)
+    this.#maxConcurrency = concurrency(options.maxConcurrency || 10)
     this.#batchSize = args.limit('batchSize', options.batchSize || 50)
     this.#native = new native.NativeFileProcessor(settler, ...this.#settings())
   }
@@ -44,7 +64,7 @@ class FileBatchProcessor {
   }
 
   set maxConcurrency(value) {
-    this.#maxConcurrency = args.limit('maxConcurrency', value)
+    this.#maxConcurrency = concurrency(value)
     this.#native.configure(...this.#settings())
   }
 
@@ -57,59 +77,164 @@ class FileBatchProcessor {
     this.#native.configure(...this.#settings())
   }
 
+  get paused() {
+    return this.#paused
+  }
+
+  pause() {
+    this.#paused = true
+    this.#native.pause(true)
+  }
+
+  resume() {
+    this.#paused = false
+    this.#native.pause(false)
+  }
+
   /**
-   * @param {string | URL} filePath
+   * @param {types.Path} filePath
    * @param {types.ReadOptions} [options]
    * @returns {Promise<any>}
    */
   async addReadOperation(filePath, options = {}) {
-    const path = args.path('filePath', filePath)
+    const paths = [args.path('filePath', filePath)]
     args.object('options', options)
-    if (options.encoding === 'buffer') return await traced(this.#add(READ_BYTES, path))
+    if (options.encoding === 'buffer') return await traced(this.#add(kinds.READ, paths, options))
     const encoding = args.encoding(options.encoding || 'utf8')
-    const kind = isUtf8(encoding) ? READ_TEXT : READ_BYTES
-    return await traced(this.#add(kind, path, { encoding }))
+    const bits = isUtf8(encoding) ? flags.TEXT : 0
+    // What is a string already was decoded on its way.
+    const convert = (/** @type {string | Buffer} */ value) =>
+      typeof value === 'string' ? value : value.toString(encoding)
+    return await traced(this.#add(kinds.READ, paths, options, { bits, convert }))
   }
 
   /**
-   * @param {string | URL} filePath
+   * @param {types.Path} filePath
    * @param {types.Content} content
    * @param {types.WriteOptions} [options]
    * @returns {Promise<void>}
    */
   async addWriteOperation(filePath, content, options = {}) {
-    const path = args.path('filePath', filePath)
-    args.object('options', options)
-    const encoding = args.encoding(options.encoding || 'utf8')
-    const mode = args.mode('mode', options.mode ?? 0o666)
-    const { atomic, fsync } = options
-    await traced(
-      this.#add(WRITE, path, { content: toContent(content, encoding), mode, atomic, fsync }),
-    )
+    const paths = [args.path('filePath', filePath)]
+    await traced(this.#add(kinds.WRITE, paths, options, writing(content, options)))
   }
 
   /**
-   * @param {string | URL} source
-   * @param {string | URL} destination
+   * @param {types.Path} filePath
+   * @param {types.Content} content
+   * @param {types.AppendOptions} [options]
+   * @returns {Promise<void>}
+   */
+  async addAppendOperation(filePath, content, options = {}) {
+    const paths = [args.path('filePath', filePath)]
+    await traced(this.#add(kinds.APPEND, paths, options, writing(content, options)))
+  }
+
+  /**
+   * @param {types.Path} source
+   * @param {types.Path} destination
    * @param {types.CopyOptions} [options]
    * @returns {Promise<void>}
    */
   async addCopyOperation(source, destination, options = {}) {
-    const paths = `${args.path('source', source)}\0${args.path('destination', destination)}`
-    args.object('options', options)
-    await traced(this.#add(COPY, paths, { atomic: options.atomic, fsync: options.fsync }))
+    const paths = both(source, destination)
+    await traced(this.#add(kinds.COPY, paths, options, { bits: copyBits(options) }))
   }
 
   /**
-   * @param {string | URL} dirPath
+   * @param {types.Path} source
+   * @param {types.Path} destination
+   * @param {types.CopyOptions} [options]
+   * @returns {Promise<void>}
+   */
+  async addCopyDirectoryOperation(source, destination, options = {}) {
+    const paths = both(source, destination)
+    await traced(this.#add(kinds.COPY_DIRECTORY, paths, options, { bits: copyBits(options) }))
+  }
+
+  /**
+   * @param {types.Path} source
+   * @param {types.Path} destination
+   * @param {types.OperationOptions} [options]
+   * @returns {Promise<void>}
+   */
+  async addMoveOperation(source, destination, options = {}) {
+    const paths = both(source, destination)
+    args.object('options', options)
+    await traced(this.#add(kinds.MOVE, paths, options))
+  }
+
+  /**
+   * @param {types.Path} path
+   * @param {types.RemoveOptions} [options]
+   * @returns {Promise<void>}
+   */
+  async addRemoveOperation(path, options = {}) {
+    const paths = [args.path('path', path)]
+    args.object('options', options)
+    const bits = (options.recursive ? flags.RECURSIVE : 0) | (options.force ? flags.FORCE : 0)
+    await traced(this.#add(kinds.REMOVE, paths, options, { bits }))
+  }
+
+  /**
+   * @param {types.Path} dirPath
    * @param {types.MkdirOptions} [options]
    * @returns {Promise<string | undefined>}
    */
   async addMkdirOperation(dirPath, options = {}) {
-    const path = args.path('dirPath', dirPath)
+    const paths = [args.path('dirPath', dirPath)]
     args.object('options', options)
     const mode = args.mode('mode', options.mode ?? 0o777)
-    return await traced(this.#add(MKDIR, path, { mode }))
+    return await traced(this.#add(kinds.MKDIR, paths, options, { mode }))
+  }
+
+  /**
+   * @param {types.Path} path
+   * @param {types.StatOptions} [options]
+   * @returns {Promise<types.FileStats>}
+   */
+  async addStatOperation(path, options = {}) {
+    const paths = [args.path('path', path)]
+    args.object('options', options)
+    const bits = options.followLinks === false ? 0 : flags.FOLLOW
+    const convert = (/** @type {number[]} */ numbers) => new FileStats(numbers)
+    return await traced(this.#add(kinds.STAT, paths, options, { bits, convert }))
+  }
+
+  /**
+   * @param {types.Path} dirPath
+   * @param {types.ReaddirOptions} [options]
+   * @returns {Promise<any>}
+   */
+  async addReaddirOperation(dirPath, options = {}) {
+    const paths = [args.path('dirPath', dirPath)]
+    args.object('options', options)
+    const { encoding, withFileTypes } = options
+    if (encoding && encoding !== 'buffer' && !isUtf8(encoding)) {
+      throw args.invalidValue('encoding', "must be 'utf8' or 'buffer'", encoding)
+    }
+    const bits = encoding === 'buffer' ? 0 : flags.TEXT
+    const convert = (/** @type {string | Buffer} */ list) => {
+      const entries = toEntries(list)
+      return withFileTypes ? entries : entries.map(({ name }) => name)
+    }
+    return await traced(this.#add(kinds.READDIR, paths, options, { bits, convert }))
+  }
+
+  /**
+   * @param {types.Path} filePath
+   * @param {types.HashAlgorithm} [algorithm]
+   * @param {types.OperationOptions} [options]
+   * @returns {Promise<string>}
+   */
+  async addHashOperation(filePath, algorithm = 'sha256', options = {}) {
+    const paths = [args.path('filePath', filePath)]
+    args.object('options', options)
+    const mode = algorithms.indexOf(args.string('algorithm', algorithm).toLowerCase())
+    if (mode < 0) {
+      throw args.invalidValue('algorithm', `must be one of: ${algorithms.join(', ')}`, algorithm)
+    }
+    return await traced(this.#add(kinds.HASH, paths, options, { mode }))
   }
 
   getStats() {
@@ -120,15 +245,16 @@ class FileBatchProcessor {
       failedOperations: stats.failedOperations,
       averageProcessingTime: stats.averageProcessingTime,
       memoryUsage: this.#heapUsed,
-      queueLength: stats.queueLength + this.#staged.paths.length,
+      queueLength: stats.queueLength + this.#staged.length,
       isProcessing: this.#unsettled > 0,
       successRate: stats.successRate,
+      bytes: stats.bytes,
+      ...(stats.decisions && { concurrency: toDecisions(stats.decisions) }),
     }
   }
 
   clearQueue() {
-    const { numbers } = this.#takeStaged()
-    this.#native.clear(Uint32Array.from(tickets(numbers)))
+    this.#native.clear(Uint32Array.from(this.#takeStaged().tickets()))
   }
 
   /** @returns {Promise<void>} */
@@ -140,110 +266,148 @@ class FileBatchProcessor {
    * Stages an operation; those of one turn of the event loop go over in one call.
    *
    * @param {number} kind
-   * @param {string} paths
-   * @param {{ content?: string | Buffer, mode?: number, atomic?: boolean, fsync?: boolean,
-   *   encoding?: BufferEncoding }} [options]
+   * @param {(string | Buffer)[]} paths
+   * @param {types.OperationOptions} options
+   * @param {Request} [request]
    * @returns {Promise<any>}
    */
-  #add(kind, paths, { content, mode = 0, atomic = true, fsync = false, encoding } = {}) {
+  #add(kind, paths, options, { content, mode = 0, bits = 0, convert } = {}) {
     return new Promise((resolve, reject) => {
+      const { signal, priority = 0 } = options
+      if (signal) args.instance('signal', signal, AbortSignal).throwIfAborted()
+      args.integer('priority', priority, -(2 ** 31))
       const ticket = open({
         resolve: (value) => {
+          stop?.()
           this.#settled()
-          // What is a string already was decoded on its way.
-          if (encoding && typeof value !== 'string') decode(value, encoding, resolve, reject)
-          else resolve(value)
+          try {
+            resolve(convert ? convert(value) : value)
+          } catch (error) {
+            reject(error) // The text is longer than a string can be.
+          }
         },
         reject: (reason) => {
+          stop?.()
+          this.#failed++
           this.#settled()
-          reject(reason)
+          reject(signal?.aborted ? signal.reason : reason)
         },
       })
+      const stop = signal && onAbort(signal, () => this.#abort(ticket))
       this.#unsettled++
-      if (this.#staged.paths.length === 0) queueMicrotask(() => this.#flush())
-      const flags = (atomic ? ATOMIC : 0) | (fsync ? DURABLE : 0)
-      this.#staged.numbers.push(ticket, kind, mode, flags)
-      this.#staged.paths.push(paths)
-      if (content !== undefined) this.#staged.contents.push(content)
+      this.#stage()
+      const cancellable = signal ? flags.CANCELLABLE : 0
+      this.#staged.add(ticket, kind, mode, bits | cancellable, priority, paths, content)
     })
   }
 
+  /** Whatever the turn brings goes over when it ends. */
+  #stage() {
+    if (this.#staged.length + this.#aborted.length === 0) queueMicrotask(() => this.#flush())
+    if (this.#progressTimer || this.listenerCount('progress') === 0) return
+    this.#progressTimer = setInterval(() => this.#tellProgress(), PROGRESS_INTERVAL).unref()
+  }
+
+  /** @param {number} ticket */
+  #abort(ticket) {
+    this.#stage()
+    this.#aborted.push(ticket)
+  }
+
   #flush() {
-    const { numbers, paths, contents } = this.#takeStaged()
-    if (paths.length === 0) return
-    try {
-      this.#native.add(Uint32Array.from(numbers), paths.join('\0'), contents)
-    } catch (error) {
-      for (const ticket of tickets(numbers)) take(ticket)?.reject(error)
+    const staged = this.#takeStaged()
+    const aborted = this.#aborted.splice(0)
+    if (staged.length > 0) {
+      try {
+        this.#native.add(...staged.packed())
+      } catch (error) {
+        for (const ticket of staged.tickets()) take(ticket)?.reject(error)
+      }
     }
+    if (aborted.length > 0) this.#native.cancel(Uint32Array.from(aborted))
   }
 
   #takeStaged() {
     const staged = this.#staged
-    this.#staged = { numbers: [], paths: [], contents: [] }
+    this.#staged = new Staging()
     return staged
   }
 
   #settled() {
     this.#unsettled--
+    this.#completed++
+    if (!this.#progressIsDue && this.listenerCount('progress') > 0) {
+      this.#progressIsDue = true
+      queueMicrotask(() => this.#tellProgress())
+    }
     if (++this.#settledSinceSample < this.#batchSize && this.#unsettled > 0) return
     this.#settledSinceSample = 0
     this.#heapUsed = getHeapStatistics().used_heap_size
-    if (this.#unsettled === 0) for (const resolve of this.#waiting.splice(0)) resolve()
+    if (this.#unsettled > 0) return
+    clearInterval(this.#progressTimer)
+    this.#progressTimer = undefined
+    for (const resolve of this.#waiting.splice(0)) resolve()
+  }
+
+  #tellProgress() {
+    this.#progressIsDue = false
+    this.emit('progress', {
+      completed: this.#completed,
+      failed: this.#failed,
+      total: this.#completed + this.#unsettled,
+      bytes: this.#native.stats().bytes,
+    })
   }
 
   /** @returns {[maxConcurrency: number, batchSize: number]} */
   #settings() {
     const most = 2 ** 32 - 1
-    return [Math.min(this.#maxConcurrency, most), Math.min(this.#batchSize, most)]
+    const limit = this.#maxConcurrency === 'auto' ? 0 : Math.min(this.#maxConcurrency, most)
+    return [limit, Math.min(this.#batchSize, most)]
   }
 }
 
 /**
- * The first of the four numbers of each operation.
- *
- * @param {number[]} numbers
+ * @param {unknown} value
+ * @returns {number | 'auto'}
  */
-function tickets(numbers) {
-  return numbers.filter((_, index) => index % 4 === 0)
+function concurrency(value) {
+  return value === 'auto' ? value : args.limit('maxConcurrency', value)
 }
 
-/** @param {string} encoding */
-function isUtf8(encoding) {
-  return /^utf-?8$/i.test(encoding)
+/** @param {number[]} decisions */
+function toDecisions([limit, raised, lowered]) {
+  return { limit, raised, lowered }
 }
 
 /**
- * @param {Buffer} bytes
- * @param {BufferEncoding} encoding
- * @param {(text: string) => void} resolve
- * @param {(reason: unknown) => void} reject
+ * @param {types.Path} source
+ * @param {types.Path} destination
  */
-function decode(bytes, encoding, resolve, reject) {
-  try {
-    resolve(bytes.toString(encoding))
-  } catch (error) {
-    reject(error) // The text is longer than a string can be.
-  }
+function both(source, destination) {
+  return [args.path('source', source), args.path('destination', destination)]
 }
 
 /**
- * What native code takes: a string it writes as UTF-8, or bytes.
- *
  * @param {types.Content} content
- * @param {BufferEncoding} encoding
+ * @param {types.WriteOptions} options
+ * @returns {Request}
  */
-function toContent(content, encoding) {
-  if (typeof content === 'string')
-    return isUtf8(encoding) ? content : Buffer.from(content, encoding)
-  if (!ArrayBuffer.isView(content)) {
-    const expected = 'of type string or an instance of Buffer, TypedArray, or DataView'
-    throw args.invalidType('content', expected, content)
-  }
-  const { buffer, byteOffset, byteLength } = content
-  const bytes = Buffer.from(buffer, byteOffset, byteLength)
-  // Native code takes no shared memory.
-  return buffer instanceof SharedArrayBuffer ? Buffer.copyBytesFrom(bytes) : bytes
+function writing(content, options) {
+  const bits = copyBits(options)
+  const encoding = args.encoding(options.encoding || 'utf8')
+  const mode = args.mode('mode', options.mode ?? 0o666)
+  return { content: toContent(content, encoding), mode, bits }
+}
+
+/** @param {types.CopyOptions} options */
+function copyBits(options) {
+  const { atomic = true, fsync, preserveTimestamps } = args.object('options', options)
+  return (
+    (atomic ? flags.ATOMIC : 0) |
+    (fsync ? flags.DURABLE : 0) |
+    (preserveTimestamps ? flags.TIMES : 0)
+  )
 }
 
 module.exports = { FileBatchProcessor }

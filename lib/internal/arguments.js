@@ -126,21 +126,22 @@ function limit(name, value) {
 }
 
 /**
- * The path of a file, as a string.
+ * The path of a file: text, or the bytes of a name that is none.
  *
  * @param {string} name
  * @param {unknown} value
- * @returns {string}
+ * @returns {string | Buffer}
  */
 function path(name, value) {
-  const text = value instanceof URL ? fileURLToPath(value) : value
-  if (typeof text !== 'string') {
-    throw invalidType(name, 'of type string or an instance of URL', value)
+  const path = value instanceof URL ? fileURLToPath(value) : value
+  if (typeof path !== 'string' && !(path instanceof Uint8Array)) {
+    throw invalidType(name, 'of type string or an instance of Buffer or URL', value)
   }
-  if (text.includes('\0')) {
-    throw invalidValue(name, 'must be a string or URL without null bytes', value)
+  if (path.includes(/** @type {never} */ (typeof path === 'string' ? '\0' : 0))) {
+    throw invalidValue(name, 'must be a string, Uint8Array, or URL without null bytes', value)
   }
-  return text
+  // The caller's own bytes may change before they are used.
+  return typeof path === 'string' ? path : Buffer.from(path)
 }
 
 /**

@@ -30,8 +30,8 @@ function drain() {
   for (let index = 0; index < messages.length; index += 3) {
     deliver(messages[index], messages[index + 1], messages[index + 2])
   }
-  // More may be ready: let timers and I/O have their turn first.
-  if (messages.length === 3 * settler.slice) setImmediate(drain)
+  // Let timers and I/O have their turn first.
+  if (settler.more) setImmediate(drain)
 }
 
 /**

@@ -38,6 +38,9 @@ type Convert = Box<dyn FnOnce(&Env, &mut Array, u32) -> napi::Result<()> + Send>
 /// How many promises one turn of the event loop settles before others get theirs.
 const SLICE: usize = 64;
 
+/// A turn that has handed over so many bytes ends, too: to make strings of them takes about a millisecond a mebibyte.
+const SLICE_BYTES: usize = 4 << 20;
+
 /// The kinds of message, as JavaScript knows them.
 const RESOLVE: u32 = 0;
 const REJECT: u32 = 1;
@@ -45,7 +48,8 @@ const EVENT: u32 = 2;
 
 /// What JavaScript is told about a ticket.
 enum Message {
-    Resolve(Convert),
+    /// With the bytes it takes to convert.
+    Resolve(Convert, usize),
     Reject(Error),
     /// News on the way: the promise stays open.
     Event(Convert),
@@ -54,7 +58,7 @@ enum Message {
 impl Message {
     fn settled<T: ToNapiValue + Send + 'static>(outcome: Result<T>) -> Self {
         match outcome {
-            Ok(value) => Self::Resolve(convert(value)),
+            Ok(value) => Self::Resolve(convert(value), 0),
             Err(error) => Self::Reject(error),
         }
     }
@@ -91,6 +95,29 @@ impl Reporter {
         self.post(
             outcomes.into_iter().map(|(ticket, outcome)| (ticket, Message::settled(outcome))),
         );
+    }
+
+    /// As [`report_all`](Self::report_all), of values that hold many bytes, which are told. `delivered` hears of them
+    /// when JavaScript has the value.
+    pub(super) fn report_bytes<T>(
+        &self,
+        outcomes: impl IntoIterator<Item = (Ticket, Result<(T, usize)>)>,
+        delivered: &Arc<impl Fn(usize) + Send + Sync + 'static>,
+    ) where
+        T: ToNapiValue + Send + 'static,
+    {
+        self.post(outcomes.into_iter().map(|(ticket, outcome)| match outcome {
+            Ok((value, bytes)) if bytes > 0 => {
+                let delivered = Arc::clone(delivered);
+                let convert = move |_: &Env, array: &mut Array, at| {
+                    let set = array.set(at, value);
+                    delivered(bytes);
+                    set
+                };
+                (ticket, Message::Resolve(Box::new(convert), bytes))
+            }
+            outcome => (ticket, Message::settled(outcome.map(|(value, _)| value))),
+        }));
     }
 
     /// Tells the owner of `ticket` how far the work is; its promise stays open. `event` is built on the
@@ -171,19 +198,25 @@ impl Settler {
     }
 
     /// Up to one slice of messages, flat: ticket, kind, value, … The kind is 0 to resolve, 1 to
-    /// reject (the value describes the error), 2 for an event. A full slice means that more may be left.
+    /// reject (the value describes the error), 2 for an event. [`more`](Self::more) may be left.
     #[napi(catch_unwind, ts_return_type = "any[]")]
     pub fn drain<'env>(&self, env: &'env Env) -> napi::Result<Array<'env>> {
         let slice: Vec<_> = {
             let mut ready = self.reporter.0.ready.lock();
-            let count = ready.len().min(SLICE);
+            let mut bytes = 0;
+            let fits = |(_, message): &&(Ticket, Message)| {
+                let enough = bytes >= SLICE_BYTES;
+                bytes += if let Message::Resolve(_, bytes) = message { *bytes } else { 0 };
+                !enough
+            };
+            let count = ready.iter().take(SLICE).take_while(fits).count();
             ready.drain(..count).collect()
         };
         let mut messages = env.create_array((slice.len() * 3) as u32)?;
         for (at, (ticket, message)) in (0..).step_by(3).zip(slice) {
             messages.set(at, ticket)?;
             match message {
-                Message::Resolve(convert) => {
+                Message::Resolve(convert, _) => {
                     messages.set(at + 1, RESOLVE)?;
                     convert(env, &mut messages, at + 2)?;
                 }
@@ -200,10 +233,10 @@ impl Settler {
         Ok(messages)
     }
 
-    /// Whether results may be left after a drain; then the queue is not empty and nobody else wakes.
+    /// Whether results are left after a drain; then nobody else wakes.
     #[napi(getter)]
-    pub fn slice(&self) -> u32 {
-        SLICE as u32
+    pub fn more(&self) -> bool {
+        !self.reporter.0.ready.lock().is_empty()
     }
 
     /// Holds the event loop open while promises are out, and only then.

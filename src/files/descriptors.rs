@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::control::Control;
 use crate::error::{Error, Result};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -14,13 +15,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs `attempt` until it fails for another reason than missing descriptors, or succeeds.
 pub(super) fn retry<T>(
-    mut attempt: impl FnMut() -> Result<T>,
+    control: &mut Control<'_>,
+    mut attempt: impl FnMut(&mut Control<'_>) -> Result<T>,
     mut pause: impl FnMut(Duration),
 ) -> Result<T> {
     let (mut next, mut waited) = (FIRST_PAUSE, Duration::ZERO);
     loop {
-        match attempt() {
+        match attempt(control) {
             Err(error) if is_limit(&error) && waited < PATIENCE => {
+                (control.before_wait)();
                 pause(next);
                 waited += next;
                 next = (next * 2).min(LONGEST_PAUSE);
@@ -46,24 +49,31 @@ mod tests {
     #[test]
     fn waits_for_descriptors_and_gives_up_with_the_original_error() {
         let (mut waited, mut left) = (Duration::ZERO, 3);
-        let attempt = || {
+        let attempt = |_: &mut Control<'_>| {
             left -= 1;
             if left > 0 { Err(failure(libc::ENFILE)) } else { Ok('x') }
         };
-        assert_eq!(retry(attempt, |pause| waited += pause).unwrap(), 'x');
+        assert_eq!(
+            Control::unwatched(|control| retry(control, attempt, |pause| waited += pause)).unwrap(),
+            'x'
+        );
         assert_eq!(waited, FIRST_PAUSE * 3);
 
         let mut waited = Duration::ZERO;
-        let error =
-            retry::<()>(|| Err(failure(libc::EMFILE)), |pause| waited += pause).unwrap_err();
+        let error = Control::unwatched(|control| {
+            retry::<()>(control, |_| Err(failure(libc::EMFILE)), |pause| waited += pause)
+        })
+        .unwrap_err();
         assert_eq!(error.code(), "EMFILE");
         assert!(waited >= PATIENCE && waited < PATIENCE + LONGEST_PAUSE);
     }
 
     #[test]
     fn other_errors_stand_at_once() {
-        let attempt = || Err::<(), _>(failure(libc::ENOENT));
-        let error = retry(attempt, |_| panic!("must not wait")).unwrap_err();
+        let attempt = |_: &mut Control<'_>| Err::<(), _>(failure(libc::ENOENT));
+        let error =
+            Control::unwatched(|control| retry(control, attempt, |_| panic!("must not wait")))
+                .unwrap_err();
         assert_eq!(error.code(), "ENOENT");
     }
 }

@@ -4,17 +4,21 @@
 //! outcomes in slices: a thread hop or a wake-up for each file would cost more than the file.
 
 use std::{
-    cell::RefCell,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use super::{
-    descriptors,
-    io::{self, Source},
-    operation::{Operation, Output},
+    adapt::Adaptive,
+    control::Control,
+    operation::{Output, Request},
+    perform::perform,
     schedule::{Schedule, Started},
+    settings::{Concurrency, Settings, Stats},
 };
 use crate::{
     error::{Error, Result},
@@ -23,74 +27,44 @@ use crate::{
 
 /// More runners than these don't help a disk; the shared threads are there for others too.
 const MOST_RUNNERS: usize = runtime::BLOCKING_THREADS / 2;
+/// Nothing more starts while the caller has not taken as many bytes of what was read.
+const MOST_HELD: usize = 64 << 20;
 /// Outcomes reported together.
 const SLICE: usize = 16;
 /// An outcome waits no longer than this for others to be reported with, unless the next file is slow.
 const LONGEST_WAIT: Duration = Duration::from_micros(250);
-/// From this size on a file is slow: what is done already is reported first.
-const LARGE: u64 = 1 << 20;
 /// After so many operations a runner lets other work have its thread.
 const TURN: usize = 256;
-
-/// How a [`Processor`] works; from the next operation on when changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// At most this many operations run at once; the engine may run fewer.
-    pub max_concurrency: usize,
-    /// Operations taken from the queue at a time, and grouped by kind.
-    pub batch_size: usize,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { max_concurrency: 10, batch_size: 50 }
-    }
-}
-
-/// What happened so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
-    pub succeeded: u64,
-    pub failed: u64,
-    /// The time operations took, summed.
-    pub busy: Duration,
-    /// Operations that have not started.
-    pub queued: usize,
-    pub running: usize,
-}
-
-impl Stats {
-    pub fn total(&self) -> u64 {
-        self.succeeded + self.failed
-    }
-
-    /// The time an operation took, on average.
-    pub fn average(&self) -> Duration {
-        self.busy.checked_div(u32::try_from(self.total()).unwrap_or(u32::MAX)).unwrap_or_default()
-    }
-
-    /// Such as `66.67%`; `0%` before any operation.
-    pub fn success_rate(&self) -> String {
-        match self.total() {
-            0 => "0%".to_owned(),
-            total => format!("{:.2}%", self.succeeded as f64 / total as f64 * 100.0),
-        }
-    }
-}
 
 /// Takes file operations, each with a tag, and reports the tags with the outcomes.
 #[derive(Clone)]
 pub struct Processor<T>(Arc<Shared<T>>);
+
+/// A [`Processor`] that does not keep it alive, such as for its own reports.
+pub struct WeakProcessor<T>(Weak<Shared<T>>);
+
+impl<T> WeakProcessor<T> {
+    pub fn upgrade(&self) -> Option<Processor<T>> {
+        self.0.upgrade().map(Processor)
+    }
+}
 
 type Report<T> = dyn Fn(Vec<(T, Result<Output>)>) + Send + Sync;
 
 struct Shared<T> {
     state: Mutex<State<T>>,
     report: Box<Report<T>>,
+    /// Bytes that operations have read and written.
+    moved: AtomicU64,
+    since: Instant,
+    /// Bytes that were read and reported, and that the caller has not taken yet.
+    held: AtomicUsize,
 }
 
 struct State<T> {
     schedule: Schedule<T>,
+    /// Sets the schedule's limit, with [`Concurrency::Auto`].
+    adaptive: Option<Adaptive>,
     runners: usize,
     succeeded: u64,
     failed: u64,
@@ -103,27 +77,43 @@ impl<T: Send + 'static> Processor<T> {
         settings: Settings,
         report: impl Fn(Vec<(T, Result<Output>)>) + Send + Sync + 'static,
     ) -> Self {
-        let state = State {
-            schedule: Schedule::new(settings.batch_size, settings.max_concurrency),
+        let mut state = State {
+            schedule: Schedule::new(0, 0),
+            adaptive: None,
             runners: 0,
             succeeded: 0,
             failed: 0,
             busy: Duration::ZERO,
         };
-        Self(Arc::new(Shared { state: Mutex::new(state), report: Box::new(report) }))
+        state.configure(settings);
+        Self(Arc::new(Shared {
+            state: Mutex::new(state),
+            report: Box::new(report),
+            moved: AtomicU64::new(0),
+            since: Instant::now(),
+            held: AtomicUsize::new(0),
+        }))
+    }
+
+    pub fn downgrade(&self) -> WeakProcessor<T> {
+        WeakProcessor(Arc::downgrade(&self.0))
     }
 
     /// Queues operations; returns at once.
-    pub fn add(&self, operations: impl IntoIterator<Item = (T, Operation)>) {
+    pub fn add<R: Into<Request>>(&self, requests: impl IntoIterator<Item = (T, R)>) {
         let mut state = self.0.lock();
-        state.schedule.add(operations);
+        if state.schedule.queued() + state.schedule.running() == 0
+            && let Some(adaptive) = &mut state.adaptive
+        {
+            adaptive.begin(self.0.since.elapsed(), self.0.moved.load(Ordering::Relaxed));
+        }
+        state.schedule.add(requests);
         self.0.start_runners(state);
     }
 
     pub fn configure(&self, settings: Settings) {
         let mut state = self.0.lock();
-        state.schedule.batch_size = settings.batch_size;
-        state.schedule.max_concurrency = settings.max_concurrency;
+        state.configure(settings);
         self.0.start_runners(state);
     }
 
@@ -131,6 +121,28 @@ impl<T: Send + 'static> Processor<T> {
     pub fn clear(&self) {
         let cleared = self.0.lock().schedule.clear();
         (self.0.report)(cleared.into_iter().map(|tag| (tag, Err(Error::QueueCleared))).collect());
+    }
+
+    /// The caller has taken so many bytes of [`Output::Content`]. One who does not tell is soon served no more.
+    pub fn taken(&self, bytes: usize) {
+        let before = self.0.held.fetch_sub(bytes, Ordering::Relaxed);
+        if before >= MOST_HELD && before - bytes < MOST_HELD {
+            self.0.start_runners(self.0.lock());
+        }
+    }
+
+    /// Drops what was cancelled and has not started: each is reported as [`Error::Aborted`]. What runs notices by
+    /// itself.
+    pub fn withdraw(&self) {
+        let withdrawn = self.0.lock().schedule.withdraw();
+        (self.0.report)(withdrawn.into_iter().map(|tag| (tag, Err(Error::Aborted))).collect());
+    }
+
+    /// Starts nothing more until it is told to go on; what runs goes on.
+    pub fn pause(&self, paused: bool) {
+        let mut state = self.0.lock();
+        state.schedule.paused = paused;
+        self.0.start_runners(state);
     }
 
     pub fn stats(&self) -> Stats {
@@ -141,7 +153,25 @@ impl<T: Send + 'static> Processor<T> {
             busy: state.busy,
             queued: state.schedule.queued(),
             running: state.schedule.running(),
+            bytes: self.0.moved.load(Ordering::Relaxed),
+            decisions: state.adaptive.as_ref().map(Adaptive::decisions),
         }
+    }
+}
+
+impl<T> State<T> {
+    fn configure(&mut self, settings: Settings) {
+        self.schedule.batch_size = settings.batch_size;
+        self.schedule.max_concurrency = match settings.concurrency {
+            Concurrency::AtMost(limit) => {
+                self.adaptive = None;
+                limit
+            }
+            Concurrency::Auto => {
+                let adaptive = self.adaptive.get_or_insert_with(|| Adaptive::new(MOST_RUNNERS));
+                adaptive.decisions().limit
+            }
+        };
     }
 }
 
@@ -153,6 +183,9 @@ impl<T: Send + 'static> Shared<T> {
 
     /// Starts as many runners as there may be work for.
     fn start_runners(self: &Arc<Self>, mut state: MutexGuard<'_, State<T>>) {
+        if self.is_full() {
+            return;
+        }
         let limit = MOST_RUNNERS.min(state.schedule.max_concurrency);
         let more = state.schedule.startable().min(limit.saturating_sub(state.runners));
         state.runners += more;
@@ -160,6 +193,10 @@ impl<T: Send + 'static> Shared<T> {
         for _ in 0..more {
             self.spawn_runner();
         }
+    }
+
+    fn is_full(&self) -> bool {
+        self.held.load(Ordering::Relaxed) >= MOST_HELD
     }
 
     fn spawn_runner(self: &Arc<Self>) {
@@ -171,10 +208,16 @@ impl<T: Send + 'static> Shared<T> {
     fn run(self: Arc<Self>) {
         let mut outbox = Outbox { shared: &self, outcomes: Vec::new(), since: Instant::now() };
         for _ in 0..TURN {
-            let Some(Started { id, tag, operation }) = self.start() else { return };
+            let Some(Started { id, tag, request }) = self.start() else { return };
             let began = Instant::now();
-            let work = AssertUnwindSafe(|| perform(&operation, || outbox.flush()));
+            let mut before_wait = || outbox.flush();
+            let cancel = request.cancel.as_ref();
+            let mut control = Control { cancel, before_wait: &mut before_wait, moved: &self.moved };
+            let work = AssertUnwindSafe(|| perform(&request.operation, &mut control));
             let outcome = catch_unwind(work).unwrap_or_else(|panic| Err(Error::panicked(&*panic)));
+            if let Ok(Output::Content(content)) = &outcome {
+                self.held.fetch_add(content.len(), Ordering::Relaxed);
+            }
             self.finish(id, outcome.is_ok(), began.elapsed());
             outbox.push(tag, outcome, began);
         }
@@ -185,7 +228,7 @@ impl<T: Send + 'static> Shared<T> {
     /// The next operation; without one the runner counts as gone.
     fn start(&self) -> Option<Started<T>> {
         let mut state = self.lock();
-        let started = state.schedule.start();
+        let started = if self.is_full() { None } else { state.schedule.start() };
         state.runners -= usize::from(started.is_none());
         started
     }
@@ -194,6 +237,10 @@ impl<T: Send + 'static> Shared<T> {
         let mut state = self.lock();
         state.schedule.finish(id);
         state.busy += took;
+        if let Some(adaptive) = &mut state.adaptive {
+            adaptive.finish(self.since.elapsed(), took, self.moved.load(Ordering::Relaxed));
+            state.schedule.max_concurrency = adaptive.decisions().limit;
+        }
         if succeeded {
             state.succeeded += 1;
         } else {
@@ -237,47 +284,12 @@ impl<T> Drop for Outbox<'_, T> {
     }
 }
 
-/// Does the work. `before_wait` is called when it is going to take long.
-fn perform(operation: &Operation, before_wait: impl FnMut()) -> Result<Output> {
-    let before_wait = RefCell::new(before_wait);
-    let attempt = || attempt(operation, &mut *before_wait.borrow_mut());
-    let pause = |pause| {
-        before_wait.borrow_mut()();
-        std::thread::sleep(pause);
-    };
-    descriptors::retry(attempt, pause)
-}
-
-fn attempt(operation: &Operation, before_wait: &mut dyn FnMut()) -> Result<Output> {
-    let mut before = |size: u64, durable: bool| {
-        if size >= LARGE || durable {
-            before_wait();
-        }
-    };
-    match operation {
-        Operation::Read { path } => {
-            let source = Source::open(path)?;
-            before(source.size(), false);
-            source.read().map(Output::Content)
-        }
-        Operation::Write { path, content, options } => {
-            before(content.len() as u64, options.durable);
-            io::write(path, content, *options).map(|()| Output::Done)
-        }
-        Operation::Copy { source: from, destination, options } => {
-            let source = Source::open_for_copy(from, destination)?;
-            before(source.size(), options.durable);
-            source.copy_to(from, destination, *options).map(|()| Output::Done)
-        }
-        Operation::MakeDir { path, mode } => io::make_dir(path, *mode).map(Output::FirstMade),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
 
     use super::*;
+    use crate::files::Operation;
 
     fn processor(
         settings: Settings,
@@ -293,7 +305,8 @@ mod tests {
     fn runs_what_depends_on_each_other_in_order() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/file");
-        let (processor, outcomes) = processor(Settings { max_concurrency: 4, batch_size: 7 });
+        let (processor, outcomes) =
+            processor(Settings { concurrency: Concurrency::AtMost(4), batch_size: 7 });
         let count = 600;
         processor.add((0..count).map(|tag| {
             let content = tag.to_string().into_bytes();
@@ -317,8 +330,31 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_takes_holds_up_the_rest() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(MOST_HELD as u64 / 2).unwrap();
+        let (processor, outcomes) =
+            processor(Settings { concurrency: Concurrency::AtMost(1), batch_size: 50 });
+        processor.add((0..6).map(|tag| (tag, Operation::Read { path: file.path().into() })));
+        for _ in 0..3 {
+            let pair = [outcomes.recv().unwrap(), outcomes.recv().unwrap()];
+            while processor.stats().running > 0 {
+                std::thread::yield_now();
+            }
+            let left = processor.stats().queued;
+            assert!(outcomes.try_recv().is_err());
+            assert_eq!(left, 4 - pair[0].0);
+            for (_, outcome) in pair {
+                let Output::Content(content) = outcome.unwrap() else { panic!("not a content") };
+                processor.taken(content.len());
+            }
+        }
+    }
+
+    #[test]
     fn clearing_reports_what_never_started() {
-        let (processor, outcomes) = processor(Settings { max_concurrency: 0, batch_size: 50 });
+        let (processor, outcomes) =
+            processor(Settings { concurrency: Concurrency::AtMost(0), batch_size: 50 });
         processor.add([(1, Operation::Read { path: "/nowhere".into() })]);
         processor.clear();
         let (tag, outcome) = outcomes.recv().unwrap();

@@ -2,7 +2,8 @@
 //!
 //! Two operations conflict when one path is the other's or lies above it, and at least one of the two
 //! changes something. The later one then waits for the earlier. Paths are compared as text, absolute
-//! and without `.` and `..`, so two names that only a symbolic link makes equal are not seen as one.
+//! and without `.`, so two names that only a symbolic or hard link makes equal are not seen as one. What `..`
+//! behind a name leads to can't be told from the text, as the name may be a link: such a path stands for all.
 //! Paths are known by a hash; a collision only makes two operations wait that need not.
 
 use std::{
@@ -173,38 +174,53 @@ fn touches(operation: &Operation) -> Vec<Touch> {
     touches
 }
 
-/// The hashes of the path's ancestors from the root down, and of the path itself.
+/// The hashes of the path's ancestors from the root down, and of the path itself. Only the root's if it can't be told
+/// where the path leads.
 fn prefixes(path: &Path) -> Vec<u64> {
-    let absolute;
-    let path = if path.is_absolute() {
-        path
-    } else {
-        absolute = std::path::absolute(path).unwrap_or_default();
-        &absolute
-    };
     let mut slots = vec![FNV_BASIS];
+    if !path.is_absolute() {
+        // The system tells it without links, so `..` may be taken by its word here.
+        let current = std::env::current_dir().unwrap_or_default();
+        current.components().for_each(|component| descend(&mut slots, component));
+    }
+    let mut named = false;
     for component in path.components() {
         match component {
-            Component::CurDir | Component::RootDir => {}
+            Component::ParentDir if named => return vec![FNV_BASIS],
             Component::ParentDir if slots.len() > 1 => drop(slots.pop()),
-            Component::ParentDir => {}
-            Component::Prefix(_) | Component::Normal(_) => {
-                let above = slots.last().copied().unwrap_or(FNV_BASIS);
-                slots.push(fnv(above, component.as_os_str().as_encoded_bytes()));
+            Component::Normal(_) => {
+                named = true;
+                descend(&mut slots, component);
             }
+            other => descend(&mut slots, other),
         }
     }
     slots
 }
 
+fn descend(slots: &mut Vec<u64>, component: Component<'_>) {
+    if let Component::Prefix(_) | Component::Normal(_) = component {
+        let above = slots.last().copied().unwrap_or(FNV_BASIS);
+        let name = component.as_os_str().as_encoded_bytes();
+        slots.push(child(above, name, cfg!(any(windows, target_os = "macos"))));
+    }
+}
+
+/// The hash of a name below `above`. Where file systems ignore case they do so by tables of their own, and some also
+/// ignore how accents are composed: there all names beyond ASCII count as one.
+fn child(above: u64, name: &[u8], ignores_case: bool) -> u64 {
+    match (ignores_case, name.is_ascii()) {
+        (true, true) => fnv(fnv(above, b"/"), &name.to_ascii_lowercase()),
+        (true, false) => fnv(above, b"//"),
+        (false, _) => fnv(fnv(above, b"/"), name),
+    }
+}
+
 const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 
-/// FNV-1a, 64 bits, continued from `hash` after a separator. Where file systems ignore case, so does it.
+/// FNV-1a, 64 bits, continued from `hash`.
 fn fnv(hash: u64, bytes: &[u8]) -> u64 {
-    let folds = cfg!(any(windows, target_os = "macos"));
-    let fold = |&byte: &u8| if folds { byte.to_ascii_lowercase() } else { byte };
-    let bytes = std::iter::once(b'/').chain(bytes.iter().map(fold));
-    bytes.fold(hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes.iter().fold(hash, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// A map whose keys are hashes or running numbers: one multiplication spreads them.
@@ -234,11 +250,36 @@ mod tests {
     #[test]
     fn spellings_of_one_path_are_one() {
         let path = prefixes(Path::new("/a/b"));
-        assert_eq!(prefixes(Path::new("/a/./c/..//b/")), path);
+        assert_eq!(prefixes(Path::new("/a/././/b/")), path);
         assert_eq!(prefixes(Path::new("/../a/b")), path);
         assert_ne!(prefixes(Path::new("/ab")), path);
-        let relative = prefixes(Path::new("b"));
-        assert_eq!(relative, prefixes(&std::env::current_dir().unwrap().join("b")));
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(prefixes(Path::new("b")), prefixes(&here.join("b")));
+        assert_eq!(prefixes(Path::new("../b")), prefixes(&here.parent().unwrap().join("b")));
+    }
+
+    /// `/a/link/../b` lies beside what the link leads to.
+    #[test]
+    fn a_path_that_may_lead_anywhere_waits_for_all() {
+        let mut hazards = Hazards::default();
+        let read = |path: &str| Operation::Read { path: path.into() };
+        let make = |path: &str| Operation::MakeDir { path: path.into(), mode: 0 };
+        assert!(hazards.admit(0, &make("/x/y")));
+        assert!(!hazards.admit(1, &read("/a/link/../b")));
+        assert!(!hazards.admit(2, &make("/z")));
+        assert_eq!(hazards.release(0), [1]);
+        assert_eq!(hazards.release(1), [2]);
+    }
+
+    #[test]
+    fn names_are_told_apart_as_file_systems_do() {
+        let same = |one: &str, other: &str, ignores_case| {
+            child(1, one.as_bytes(), ignores_case) == child(1, other.as_bytes(), ignores_case)
+        };
+        assert!(!same("a", "b", true) && !same("a", "b", false));
+        assert!(same("README", "readme", true) && !same("README", "readme", false));
+        assert!(same("\u{e9}", "e\u{301}", true) && same("\u{c9}", "\u{e9}", true));
+        assert!(!same("\u{e9}", "e\u{301}", false));
     }
 
     #[test]

@@ -10,20 +10,18 @@ use std::{
 };
 
 use super::{
+    control::Control,
     operation::WriteOptions,
-    publish::{self, Permissions, Target},
+    publish::{self, Permissions, Target, WithMode, mode, times},
 };
 use crate::error::{Error, Result, SystemError};
 
 /// Up to this many bytes one read and one write copy a file faster than the system's own copying.
 const SMALL: u64 = 64 << 10;
+/// Between two pieces of a large file work may be stopped.
+const PIECE: u64 = 4 << 20;
 /// Node reads no larger file into memory.
 const LONGEST_READ: u64 = (1 << 31) - 1;
-
-/// Reads a whole file. A file that claims to be empty, as those of `/proc` do, is read to its end.
-pub fn read(path: &Path) -> Result<Vec<u8>> {
-    Source::open(path)?.read()
-}
 
 /// Writes a whole file and makes missing parent folders.
 pub fn write(path: &Path, content: &[u8], options: WriteOptions) -> Result<()> {
@@ -32,18 +30,47 @@ pub fn write(path: &Path, content: &[u8], options: WriteOptions) -> Result<()> {
     publish::put(Target { path, source: None }, permissions, options, None, &mut fill)
 }
 
-/// Copies a file with its permissions, over whatever file is there, and makes missing parent folders.
-/// Copying a file onto itself, by whatever name, leaves it as it is.
-pub fn copy(source: &Path, destination: &Path, options: WriteOptions) -> Result<()> {
-    Source::open_for_copy(source, destination)?.copy_to(source, destination, options)
+/// Writes at the end of a file; makes it and its parent folders when missing. A failure takes back what it wrote.
+pub(super) fn append(path: &Path, content: &[u8], options: WriteOptions) -> Result<()> {
+    let target = Target { path, source: None };
+    let permissions = Permissions::OfNew(options.mode);
+    let open = || open_options().append(true).create(true).with_mode(permissions).open(path);
+    let mut file = publish::with_parents(target, open)?;
+    let metadata = file.metadata().map_err(|error| target.failed("open", &error))?;
+    if !metadata.is_file() && !is_character_device(&metadata) {
+        return Err(Error::NotRegularFile(path.to_owned()));
+    }
+    let mut written = 0;
+    while written < content.len() {
+        match file.write(&content[written..]) {
+            Ok(0) => return Err(target.failed("write", &io::ErrorKind::WriteZero.into())),
+            Ok(count) => written += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                take_back(&mut file, written as u64);
+                return Err(target.failed("write", &error));
+            }
+        }
+    }
+    publish::finish(target, file, options)
+}
+
+/// Cuts off what was appended last, unless somebody appended after it. The failure that led here is the one to tell.
+fn take_back(file: &mut File, written: u64) {
+    if let (Ok(end), Ok(metadata)) = (file.stream_position(), file.metadata())
+        && metadata.is_file()
+        && metadata.len() == end
+    {
+        let _ = file.set_len(end - written);
+    }
 }
 
 /// Makes a folder and its missing parents. Returns the first it had to make.
-pub fn make_dir(path: &Path, mode: u32) -> Result<Option<PathBuf>> {
+pub(super) fn make_dir(path: &Path, mode: u32) -> Result<Option<PathBuf>> {
     make_dirs(path, mode).map_err(|error| SystemError::new(&error, "mkdir").path(path).into())
 }
 
-/// A regular file or character device open for reading.
+/// A regular file, or a device that is empty, open for reading.
 pub(super) struct Source {
     file: File,
     metadata: Metadata,
@@ -54,9 +81,14 @@ impl Source {
         let failed = |error| Error::from(SystemError::new(&error, "open").path(path));
         match Self::try_open(path).map_err(failed)? {
             source if source.metadata.is_dir() => Err(read_failed(&is_a_directory())),
-            source if !is_readable(&source.metadata) => Err(Error::NotRegularFile(path.to_owned())),
-            source => Ok(source),
+            source if source.metadata.is_file() || source.is_empty_device() => Ok(source),
+            _ => Err(Error::NotRegularFile(path.to_owned())),
         }
+    }
+
+    /// Such as `/dev/null`. Others may never end, as `/dev/zero`, or make us wait, as a terminal.
+    fn is_empty_device(&self) -> bool {
+        is_character_device(&self.metadata) && matches!((&self.file).read(&mut [0]), Ok(0))
     }
 
     pub(super) fn open_for_copy(path: &Path, destination: &Path) -> Result<Self> {
@@ -83,7 +115,8 @@ impl Source {
         self.metadata.len()
     }
 
-    pub(super) fn read(self) -> Result<Vec<u8>> {
+    /// The whole content. A file that claims to be empty, as those of `/proc` do, is read to its end.
+    pub(super) fn read(self, control: &Control<'_>) -> Result<Vec<u8>> {
         let size = self.size();
         if size > LONGEST_READ {
             return Err(Error::FileTooLarge { size });
@@ -91,27 +124,73 @@ impl Source {
         let mut content = Vec::new();
         content.try_reserve_exact(size as usize).map_err(|_| read_failed(&out_of_memory()))?;
         let limit = if size == 0 { LONGEST_READ + 1 } else { size };
-        (&self.file).take(limit).read_to_end(&mut content).map_err(|error| read_failed(&error))?;
+        let mut rest = (&self.file).take(limit);
+        loop {
+            control.check()?;
+            // Up to a piece; `take` within `take` keeps count of both.
+            let count = rest.by_ref().take(PIECE).read_to_end(&mut content);
+            let count = count.map_err(|error| read_failed(&error))?;
+            control.moved(count as u64);
+            if count < PIECE as usize {
+                break;
+            }
+        }
         match content.len() as u64 {
             size if size > LONGEST_READ => Err(Error::FileTooLarge { size }),
             _ => Ok(content),
         }
     }
 
-    pub(super) fn copy_to(mut self, from: &Path, to: &Path, options: WriteOptions) -> Result<()> {
+    /// Hands over the content piece by piece.
+    pub(super) fn each_piece(
+        mut self,
+        control: &Control<'_>,
+        mut take: impl FnMut(&[u8]),
+    ) -> Result<()> {
+        let mut piece = vec![0; (self.size() + 1).clamp(SMALL, PIECE) as usize];
+        loop {
+            control.check()?;
+            match self.file.read(&mut piece) {
+                Ok(0) => return Ok(()),
+                Ok(count) => {
+                    control.moved(count as u64);
+                    take(&piece[..count]);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(read_failed(&error)),
+            }
+        }
+    }
+
+    /// Copies the file with its permissions, over whatever file is at `to`, and makes missing parent folders.
+    /// Copying a file onto itself, by whatever name, leaves it as it is.
+    pub(super) fn copy_to(
+        mut self,
+        from: &Path,
+        to: &Path,
+        options: WriteOptions,
+        control: &Control<'_>,
+    ) -> Result<()> {
         let target = Target { path: to, source: Some(from) };
-        let permissions = Permissions::Exactly(mode(&self.metadata));
+        let times = options.keep_times.then(|| times(&self.metadata));
+        let permissions = Permissions::Exactly { mode: mode(&self.metadata), times };
         let size = self.size();
         let mut fill = |file: &mut File| {
             self.file.rewind()?;
+            let mut more = true;
             if (1..=SMALL).contains(&size) {
                 let mut content = Vec::with_capacity(size as usize + 1);
                 (&self.file).take(SMALL + 1).read_to_end(&mut content)?;
                 file.write_all(&content)?;
+                control.moved(content.len() as u64);
+                more = content.len() as u64 > SMALL;
             }
-            // Whatever is left, when the file has grown, is large, or didn't know its size.
-            if size == 0 || size > SMALL {
-                io::copy(&mut self.file, file)?;
+            // What is left, when the file has grown, is large, or didn't know its size.
+            while more {
+                let count = io::copy(&mut (&self.file).take(PIECE), file)?;
+                control.moved(count);
+                control.check_io()?;
+                more = count > 0;
             }
             Ok(())
         };
@@ -154,18 +233,6 @@ pub(super) fn open_options() -> OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
     options
-}
-
-/// Permission bits as `chmod` takes them.
-pub(super) fn mode(metadata: &Metadata) -> u32 {
-    #[cfg(unix)]
-    return std::os::unix::fs::MetadataExt::mode(metadata) & 0o7777;
-    #[cfg(not(unix))]
-    if metadata.permissions().readonly() { 0o444 } else { 0o666 }
-}
-
-fn is_readable(metadata: &Metadata) -> bool {
-    metadata.is_file() || is_character_device(metadata)
 }
 
 pub(super) fn is_character_device(metadata: &Metadata) -> bool {

@@ -2,6 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    digest::Algorithm,
+    metadata::{Entry, FileStat},
+};
+
 /// One piece of work on files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
@@ -13,6 +20,42 @@ pub enum Operation {
     Copy { source: PathBuf, destination: PathBuf, options: WriteOptions },
     /// Makes a folder and its parents: [`Output::FirstMade`].
     MakeDir { path: PathBuf, mode: u32 },
+    /// Makes missing parent folders and writes at the end of a file.
+    Append { path: PathBuf, content: Vec<u8>, options: WriteOptions },
+    /// Gives a file or folder another name, on whatever device, over whatever file is there.
+    Move { source: PathBuf, destination: PathBuf },
+    /// Removes a file; if `recursive` a folder too, with all that is inside. With `force` it may be missing.
+    Remove { path: PathBuf, recursive: bool, force: bool },
+    /// Copies a folder with all that is inside into one that may exist.
+    CopyDir { source: PathBuf, destination: PathBuf, options: WriteOptions },
+    /// [`Output::Stat`] of a file, or of a symbolic link itself.
+    Stat { path: PathBuf, follow_links: bool },
+    /// What a folder holds: [`Output::Entries`].
+    ReadDir { path: PathBuf },
+    /// The digest of a file's content: [`Output::Digest`].
+    Hash { path: PathBuf, algorithm: Algorithm },
+}
+
+/// An operation, and what its caller wants besides.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub operation: Operation,
+    /// Of two that may start, the one with the larger number does so first; usually 0.
+    pub priority: i32,
+    /// Ends the operation, as soon as it may be ended without harm.
+    pub cancel: Option<CancellationToken>,
+}
+
+impl From<Operation> for Request {
+    fn from(operation: Operation) -> Self {
+        Self { operation, priority: 0, cancel: None }
+    }
+}
+
+impl Request {
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancel.as_ref().is_some_and(CancellationToken::is_cancelled)
+    }
 }
 
 /// How a file is written.
@@ -25,18 +68,24 @@ pub struct WriteOptions {
     pub atomic: bool,
     /// The content is on the disk when the write returns.
     pub durable: bool,
+    /// A copy has the times of its original.
+    pub keep_times: bool,
 }
 
 impl Default for WriteOptions {
     fn default() -> Self {
-        Self { mode: 0o666, atomic: true, durable: false }
+        Self { mode: 0o666, atomic: true, durable: false, keep_times: false }
     }
 }
 
 /// The value of an operation that succeeded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Output {
     Content(Vec<u8>),
+    Stat(FileStat),
+    Entries(Vec<Entry>),
+    /// In lower-case hex.
+    Digest(String),
     /// The first folder that had to be made, if any.
     FirstMade(Option<PathBuf>),
     Done,
@@ -49,6 +98,13 @@ pub(super) enum Kind {
     Write,
     Copy,
     MakeDir,
+    Append,
+    Move,
+    Remove,
+    CopyDir,
+    Stat,
+    ReadDir,
+    Hash,
 }
 
 /// Whether a path's content is only looked at.
@@ -65,16 +121,32 @@ impl Operation {
             Self::Write { .. } => Kind::Write,
             Self::Copy { .. } => Kind::Copy,
             Self::MakeDir { .. } => Kind::MakeDir,
+            Self::Append { .. } => Kind::Append,
+            Self::Move { .. } => Kind::Move,
+            Self::Remove { .. } => Kind::Remove,
+            Self::CopyDir { .. } => Kind::CopyDir,
+            Self::Stat { .. } => Kind::Stat,
+            Self::ReadDir { .. } => Kind::ReadDir,
+            Self::Hash { .. } => Kind::Hash,
         }
     }
 
     /// The paths it touches, what is read first.
     pub(super) fn accesses(&self) -> impl Iterator<Item = (&Path, Access)> {
         let (first, second) = match self {
-            Self::Read { path } => ((path, Access::Read), None),
-            Self::Write { path, .. } | Self::MakeDir { path, .. } => ((path, Access::Write), None),
-            Self::Copy { source, destination, .. } => {
+            Self::Read { path }
+            | Self::Stat { path, .. }
+            | Self::ReadDir { path }
+            | Self::Hash { path, .. } => ((path, Access::Read), None),
+            Self::Write { path, .. }
+            | Self::MakeDir { path, .. }
+            | Self::Append { path, .. }
+            | Self::Remove { path, .. } => ((path, Access::Write), None),
+            Self::Copy { source, destination, .. } | Self::CopyDir { source, destination, .. } => {
                 ((source, Access::Read), Some((destination, Access::Write)))
+            }
+            Self::Move { source, destination } => {
+                ((source, Access::Write), Some((destination, Access::Write)))
             }
         };
         std::iter::once(first).chain(second).map(|(path, access)| (path.as_path(), access))

@@ -4,69 +4,30 @@
 //! by renaming a temporary one over it. Where the folder does not allow either (no right to write to
 //! it, a file that is itself a mount point), the file is written in place, as `node:fs` would.
 
+mod attributes;
+mod target;
+mod temporary;
+
 use std::{
-    fs::{self, File, Metadata},
+    fs::{File, Metadata},
     io::{self, Seek},
-    path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    path::Path,
 };
 
 use super::{
-    io::{is_a_directory, is_character_device, make_dirs, mode, open_options},
+    io::{is_a_directory, is_character_device, open_options},
     operation::WriteOptions,
 };
-use crate::error::{Error, Result, SystemError};
-
-/// As many symbolic links in a row as Linux follows.
-const MOST_LINKS: usize = 40;
-
-/// Where content goes, and where a copy comes from: what errors name.
-#[derive(Clone, Copy)]
-pub(super) struct Target<'a> {
-    pub(super) path: &'a Path,
-    pub(super) source: Option<&'a Path>,
-}
-
-/// Permission bits of the file.
-#[derive(Clone, Copy)]
-pub(super) enum Permissions {
-    /// Of a new file, less the umask; one that exists keeps its own.
-    OfNew(u32),
-    Exactly(u32),
-}
+use crate::error::{Error, Result};
+pub(super) use attributes::{Permissions, WithMode, mode, times};
+use attributes::{is_same_file, keep_owner, set_mode};
+pub(super) use target::{Target, folder, with_parents};
+use target::{follow_links, make_parents};
+pub(super) use temporary::temporary_name;
+use temporary::{Temporary, close};
 
 /// Writes a whole file; may be called again from the start, on another file.
 pub(super) type Fill<'a> = &'a mut dyn FnMut(&mut File) -> io::Result<()>;
-
-impl Target<'_> {
-    /// Describes a failure in the words of the call a user of `node:fs` would have made.
-    pub(super) fn failed(&self, syscall: &'static str, error: &io::Error) -> Error {
-        match (self.source, syscall) {
-            (Some(source), _) => {
-                SystemError::new(error, "copyfile").path(source).dest(self.path).into()
-            }
-            (None, "open") => SystemError::new(error, "open").path(self.path).into(),
-            // Calls on an open file: Node knows no path there.
-            (None, _) => SystemError::new(error, syscall).into(),
-        }
-    }
-
-    fn open_failed(&self) -> impl Fn(io::Error) -> Error {
-        |error| self.failed("open", &error)
-    }
-
-    fn write_failed(&self) -> impl Fn(io::Error) -> Error {
-        |error| self.failed("write", &error)
-    }
-
-    fn folder(&self) -> &Path {
-        folder(self.path)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.path.as_os_str().is_empty()
-    }
-}
 
 /// Puts what `fill` writes at `target`, unless that is the very file `source` describes.
 pub(super) fn put(
@@ -86,7 +47,7 @@ pub(super) fn put(
     };
     let metadata = file.metadata().map_err(target.open_failed())?;
     if is_character_device(&metadata) {
-        return fill(&mut file).map_err(target.write_failed());
+        return fill(&mut file).and_then(|()| close(file)).map_err(target.write_failed());
     }
     if !metadata.is_file() {
         return Err(Error::NotRegularFile(target.path.to_owned()));
@@ -97,8 +58,8 @@ pub(super) fn put(
     if options.atomic {
         let real = follow_links(target.path).map_err(target.open_failed())?;
         let kept = match permissions {
-            Permissions::OfNew(_) => mode(&metadata),
-            Permissions::Exactly(mode) => mode,
+            Permissions::OfNew(_) => Permissions::Exactly { mode: mode(&metadata), times: None },
+            exactly => exactly,
         };
         if replace(target, &real, kept, &metadata, options, fill)? {
             return Ok(());
@@ -129,6 +90,7 @@ fn create(
     }
     let mut temporary = with_parents(target, || Temporary::create(target.folder(), permissions))?;
     complete(target, &mut temporary.file, permissions, options, fill)?;
+    let temporary = temporary.close().map_err(target.close_failed())?;
     // A link that leads nowhere yet: the file it names is made, as an ordinary write would.
     let real = follow_links(target.path).map_err(target.open_failed())?;
     temporary.rename_to(&real).map_err(target.open_failed())?;
@@ -167,6 +129,10 @@ fn create_nameless(
         Err(_) => return Ok(false),
     };
     complete(target, &mut file, permissions, options, fill)?;
+    match temporary::close_once(&file) {
+        Err(error) if is_descriptor_limit(&error) => return Err(target.failed("open", &error)),
+        closed => closed.map_err(target.close_failed())?,
+    }
     let open_file = format!("/proc/self/fd/{}", file.as_raw_fd());
     if linkat(CWD, open_file, CWD, target.path, AtFlags::SYMLINK_FOLLOW).is_err() {
         return Ok(false);
@@ -179,7 +145,7 @@ fn create_nameless(
 fn replace(
     target: Target<'_>,
     real: &Path,
-    kept: u32,
+    kept: Permissions,
     old: &Metadata,
     options: WriteOptions,
     fill: Fill<'_>,
@@ -190,7 +156,8 @@ fn replace(
         Err(error) => return Err(target.failed("open", &error)),
     };
     keep_owner(&temporary.file, old);
-    complete(target, &mut temporary.file, Permissions::Exactly(kept), options, fill)?;
+    complete(target, &mut temporary.file, kept, options, fill)?;
+    let temporary = temporary.close().map_err(target.close_failed())?;
     match temporary.rename_to(real) {
         Ok(()) => sync_folder(target, real, options).map(|()| true),
         Err(error) if is_refused(&error) => Ok(false),
@@ -207,12 +174,19 @@ fn overwrite(
     options: WriteOptions,
     fill: Fill<'_>,
 ) -> Result<()> {
-    fill_in(target, &mut file, permissions, fill)?;
+    fill(&mut file).map_err(target.write_failed())?;
     let end = file.stream_position().map_err(target.write_failed())?;
     if file.metadata().map_err(target.write_failed())?.len() > end {
         file.set_len(end).map_err(|error| target.failed("ftruncate", &error))?;
     }
-    sync(target, &file, options)
+    set_permissions(target, &file, permissions)?;
+    finish(target, file, options)
+}
+
+/// Ends the writing of a file that has its name already.
+pub(super) fn finish(target: Target<'_>, file: File, options: WriteOptions) -> Result<()> {
+    sync(target, &file, options)?;
+    close(file).map_err(target.close_failed())
 }
 
 /// Fills a new file, which is then ready to be given its name.
@@ -223,22 +197,17 @@ fn complete(
     options: WriteOptions,
     fill: Fill<'_>,
 ) -> Result<()> {
-    fill_in(target, file, permissions, fill)?;
+    fill(file).map_err(target.write_failed())?;
+    set_permissions(target, file, permissions)?;
     sync(target, file, options)
 }
 
-fn fill_in(
-    target: Target<'_>,
-    file: &mut File,
-    permissions: Permissions,
-    fill: Fill<'_>,
-) -> Result<()> {
-    fill(file).map_err(target.write_failed())?;
-    match permissions {
-        Permissions::OfNew(_) => Ok(()),
-        Permissions::Exactly(mode) => {
-            set_mode(file, mode).map_err(|error| target.failed("fchmod", &error))
-        }
+fn set_permissions(target: Target<'_>, file: &File, permissions: Permissions) -> Result<()> {
+    let Permissions::Exactly { mode, times } = permissions else { return Ok(()) };
+    set_mode(file, mode).map_err(|error| target.failed("fchmod", &error))?;
+    match times {
+        Some(times) => file.set_times(times).map_err(|error| target.failed("futime", &error)),
+        None => Ok(()),
     }
 }
 
@@ -249,98 +218,6 @@ fn sync(target: Target<'_>, file: &File, options: WriteOptions) -> Result<()> {
     Ok(())
 }
 
-/// Opens something in the target's folder, which is made when it is missing.
-fn with_parents<T>(target: Target<'_>, open: impl Fn() -> io::Result<T>) -> Result<T> {
-    match open() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            make_parents(target)?;
-            open().map_err(target.open_failed())
-        }
-        opened => opened.map_err(target.open_failed()),
-    }
-}
-
-fn make_parents(target: Target<'_>) -> Result<()> {
-    match make_dirs(target.folder(), 0o777) {
-        Ok(_) => Ok(()),
-        Err(error) if target.source.is_some() => Err(target.failed("copyfile", &error)),
-        Err(error) => Err(SystemError::new(&error, "mkdir").path(target.folder()).into()),
-    }
-}
-
-/// A file that goes away unless it is renamed.
-struct Temporary {
-    file: File,
-    path: PathBuf,
-    kept: bool,
-}
-
-impl Temporary {
-    fn create(folder: &Path, permissions: Permissions) -> io::Result<Self> {
-        static LAST: AtomicU64 = AtomicU64::new(0);
-        loop {
-            let number = LAST.fetch_add(1, Ordering::Relaxed);
-            let path = folder.join(format!(".aiwf-{:x}-{number:x}.tmp", std::process::id()));
-            match open_options().write(true).create_new(true).with_mode(permissions).open(&path) {
-                Ok(file) => return Ok(Self { file, path, kept: false }),
-                // Left by a process that died and had our number.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    fn rename_to(mut self, path: &Path) -> io::Result<()> {
-        fs::rename(&self.path, path)?;
-        self.kept = true;
-        Ok(())
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if !self.kept {
-            // Nothing to be done if even this fails; the operation's own error is what matters.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-trait WithMode {
-    fn with_mode(&mut self, permissions: Permissions) -> &mut Self;
-}
-
-impl WithMode for fs::OpenOptions {
-    fn with_mode(&mut self, permissions: Permissions) -> &mut Self {
-        let (Permissions::OfNew(mode) | Permissions::Exactly(mode)) = permissions;
-        #[cfg(unix)]
-        return std::os::unix::fs::OpenOptionsExt::mode(self, mode);
-        #[cfg(not(unix))]
-        {
-            let _ = mode;
-            self
-        }
-    }
-}
-
-fn folder(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// The file a chain of symbolic links names, whether it exists or not.
-fn follow_links(path: &Path) -> io::Result<PathBuf> {
-    let mut real = path.to_owned();
-    for _ in 0..MOST_LINKS {
-        match fs::read_link(&real) {
-            Ok(next) => real = folder(&real).join(next),
-            // Not a link, or nothing there.
-            Err(_) => return Ok(real),
-        }
-    }
-    // A loop; opening it says so.
-    fs::metadata(path).map(|_| real)
-}
-
 /// After a rename, its folder must reach the disk too.
 fn sync_folder(target: Target<'_>, path: &Path, options: WriteOptions) -> Result<()> {
     if options.durable && cfg!(unix) {
@@ -348,42 +225,6 @@ fn sync_folder(target: Target<'_>, path: &Path, options: WriteOptions) -> Result
         synced.map_err(|error| target.failed("fsync", &error))?;
     }
     Ok(())
-}
-
-#[cfg(unix)]
-fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    (one.dev(), one.ino()) == (other.dev(), other.ino())
-}
-
-#[cfg(not(unix))]
-fn is_same_file(_: &Metadata, _: &Metadata) -> bool {
-    // Windows tells no number in stable Rust; copying goes by a temporary file, so nothing is lost.
-    false
-}
-
-fn set_mode(file: &File, mode: u32) -> io::Result<()> {
-    #[cfg(unix)]
-    return file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
-    #[cfg(not(unix))]
-    {
-        let _ = (file, mode);
-        Ok(())
-    }
-}
-
-/// Only root may; for others the file is theirs already, or becomes theirs.
-fn keep_owner(file: &File, old: &Metadata) {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::{MetadataExt, fchown};
-        let differs = |new: Metadata| (new.uid(), new.gid()) != (old.uid(), old.gid());
-        if file.metadata().is_ok_and(differs) {
-            let _ = fchown(file, Some(old.uid()), Some(old.gid()));
-        }
-    }
-    #[cfg(not(unix))]
-    let _ = (file, old);
 }
 
 /// Whether a folder does not let us replace a file that we may write to.

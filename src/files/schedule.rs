@@ -3,13 +3,17 @@
 //! Operations are taken in batches, in the order they were added; within a batch those of one kind
 //! start together. An operation that touches what an earlier one touches waits for exactly that one
 //! (see `hazard`). When all of a batch has started or waits, the next is taken, so unrelated work never
-//! stands still. The schedule is a pure state machine: the caller runs what it hands out.
+//! stands still. Of those that may start, the most urgent do so first; an urgent one is taken at once, with all
+//! that was added before it. The schedule is a pure state machine: the caller runs what it hands out.
 
-use std::collections::VecDeque;
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, VecDeque},
+};
 
 use super::{
     hazard::{Hazards, Id, NumberMap},
-    operation::{Kind, Operation},
+    operation::{Kind, Request},
 };
 
 /// Operations on their way, each with the caller's tag.
@@ -17,11 +21,15 @@ use super::{
 pub(super) struct Schedule<T> {
     pub(super) batch_size: usize,
     pub(super) max_concurrency: usize,
-    queue: VecDeque<(T, Operation)>,
-    /// Admitted, not started.
-    waiting: NumberMap<(T, Operation)>,
-    /// Those of `waiting` that may start.
-    ready: VecDeque<Id>,
+    /// Nothing starts.
+    pub(super) paused: bool,
+    queue: VecDeque<(T, Request)>,
+    /// Admitted, not started. One that was withdrawn has no tag any more but still keeps the order of those
+    /// before and after it.
+    waiting: NumberMap<(Option<T>, Request)>,
+    withdrawn: usize,
+    /// Those of `waiting` that may start, by priority.
+    ready: BTreeMap<Reverse<i32>, VecDeque<Id>>,
     running: Vec<Id>,
     hazards: Hazards,
     next_id: Id,
@@ -32,7 +40,7 @@ pub(super) struct Schedule<T> {
 pub(super) struct Started<T> {
     pub(super) id: Id,
     pub(super) tag: T,
-    pub(super) operation: Operation,
+    pub(super) request: Request,
 }
 
 impl<T> Schedule<T> {
@@ -40,40 +48,51 @@ impl<T> Schedule<T> {
         Self {
             batch_size,
             max_concurrency,
+            paused: false,
             queue: VecDeque::new(),
             waiting: NumberMap::default(),
-            ready: VecDeque::new(),
+            withdrawn: 0,
+            ready: BTreeMap::new(),
             running: Vec::new(),
             hazards: Hazards::default(),
             next_id: 0,
         }
     }
 
-    pub(super) fn add(&mut self, operations: impl IntoIterator<Item = (T, Operation)>) {
-        self.queue.extend(operations);
+    pub(super) fn add<R: Into<Request>>(&mut self, requests: impl IntoIterator<Item = (T, R)>) {
+        let before = self.queue.len();
+        self.queue.extend(requests.into_iter().map(|(tag, request)| (tag, request.into())));
+        if self.queue.range(before..).any(|(_, request)| request.priority > 0) {
+            while !self.queue.is_empty() {
+                self.admit_batch();
+            }
+        }
     }
 
     /// The next operation to run, if one may.
     pub(super) fn start(&mut self) -> Option<Started<T>> {
-        if self.running.len() >= self.max_concurrency {
+        if self.paused || self.running.len() >= self.max_concurrency {
             return None;
         }
-        while self.ready.is_empty() && !self.queue.is_empty() {
-            self.admit_batch();
+        loop {
+            while self.most_urgent() < Some(0) && !self.queue.is_empty() {
+                self.admit_batch();
+            }
+            let id = self.pop_ready()?;
+            let (tag, request) = self.waiting.remove(&id)?;
+            if let Some(tag) = tag {
+                self.running.push(id);
+                return Some(Started { id, tag, request });
+            }
+            self.withdrawn -= 1;
+            self.release(id);
         }
-        let id = self.ready.pop_front()?;
-        let (tag, operation) = self.waiting.remove(&id)?;
-        self.running.push(id);
-        Some(Started { id, tag, operation })
     }
 
     /// Ends a started operation, whatever came of it.
     pub(super) fn finish(&mut self, id: Id) {
         self.running.retain(|running| *running != id);
-        // What was freed belongs to a batch at least as old as any that is ready.
-        for freed in self.hazards.release(id).into_iter().rev() {
-            self.ready.push_front(freed);
-        }
+        self.release(id);
     }
 
     /// Takes back all that has not started, in the order it was added.
@@ -81,19 +100,36 @@ impl<T> Schedule<T> {
         let mut waiting: Vec<_> = std::mem::take(&mut self.waiting).into_iter().collect();
         waiting.sort_unstable_by_key(|(id, _)| *id);
         self.ready.clear();
+        self.withdrawn = 0;
         self.hazards.keep_only(self.running.iter().copied());
-        let waiting = waiting.into_iter().map(|(_, entry)| entry);
-        waiting.chain(std::mem::take(&mut self.queue)).map(|(tag, _)| tag).collect()
+        let waiting = waiting.into_iter().filter_map(|(_, (tag, _))| tag);
+        waiting.chain(std::mem::take(&mut self.queue).into_iter().map(|(tag, _)| tag)).collect()
+    }
+
+    /// Takes back what was cancelled and has not started.
+    pub(super) fn withdraw(&mut self) -> Vec<T> {
+        let waiting = self.waiting.values_mut().filter(|(_, request)| request.is_cancelled());
+        let mut taken: Vec<T> = waiting.filter_map(|(tag, _)| tag.take()).collect();
+        self.withdrawn += taken.len();
+        let (cancelled, kept): (VecDeque<_>, _) = std::mem::take(&mut self.queue)
+            .into_iter()
+            .partition(|(_, request)| request.is_cancelled());
+        self.queue = kept;
+        taken.extend(cancelled.into_iter().map(|(tag, _)| tag));
+        taken
     }
 
     /// How many have not started.
     pub(super) fn queued(&self) -> usize {
-        self.waiting.len() + self.queue.len()
+        self.waiting.len() - self.withdrawn + self.queue.len()
     }
 
     /// At most how many more could start, were there no limit.
     pub(super) fn startable(&self) -> usize {
-        self.ready.len() + self.queue.len()
+        match self.paused {
+            true => 0,
+            false => self.ready.values().map(VecDeque::len).sum::<usize>() + self.queue.len(),
+        }
     }
 
     pub(super) fn running(&self) -> usize {
@@ -101,20 +137,45 @@ impl<T> Schedule<T> {
     }
 
     fn admit_batch(&mut self) {
-        let mut free: Vec<(Kind, Vec<Id>)> = Vec::new();
+        let mut free: Vec<(Kind, Vec<(i32, Id)>)> = Vec::new();
         for _ in 0..self.batch_size.min(self.queue.len()) {
-            let Some((tag, operation)) = self.queue.pop_front() else { break };
-            let (id, kind) = (self.next_id, operation.kind());
+            let Some((tag, request)) = self.queue.pop_front() else { break };
+            let (id, kind) = (self.next_id, request.operation.kind());
             self.next_id += 1;
-            if self.hazards.admit(id, &operation) {
+            if self.hazards.admit(id, &request.operation) {
+                let entry = (request.priority, id);
                 match free.iter_mut().find(|(other, _)| *other == kind) {
-                    Some((_, group)) => group.push(id),
-                    None => free.push((kind, vec![id])),
+                    Some((_, group)) => group.push(entry),
+                    None => free.push((kind, vec![entry])),
                 }
             }
-            self.waiting.insert(id, (tag, operation));
+            self.waiting.insert(id, (Some(tag), request));
         }
-        self.ready.extend(free.into_iter().flat_map(|(_, group)| group));
+        for (priority, id) in free.into_iter().flat_map(|(_, group)| group) {
+            self.ready.entry(Reverse(priority)).or_default().push_back(id);
+        }
+    }
+
+    fn release(&mut self, id: Id) {
+        // What was freed belongs to a batch at least as old as any that is ready.
+        for freed in self.hazards.release(id).into_iter().rev() {
+            if let Some((_, request)) = self.waiting.get(&freed) {
+                self.ready.entry(Reverse(request.priority)).or_default().push_front(freed);
+            }
+        }
+    }
+
+    fn most_urgent(&self) -> Option<i32> {
+        self.ready.first_key_value().map(|(Reverse(priority), _)| *priority)
+    }
+
+    fn pop_ready(&mut self) -> Option<Id> {
+        let mut first = self.ready.first_entry()?;
+        let id = first.get_mut().pop_front();
+        if first.get().is_empty() {
+            first.remove();
+        }
+        id
     }
 }
 
@@ -122,6 +183,9 @@ impl<T> Schedule<T> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    use super::super::operation::Operation;
+    use tokio_util::sync::CancellationToken;
 
     fn read(path: &str) -> Operation {
         Operation::Read { path: path.into() }
@@ -210,6 +274,57 @@ mod tests {
         assert_eq!(tags(&start_all(&mut schedule)), [0usize; 0]);
         schedule.finish(started[0].id);
         assert_eq!(tags(&start_all(&mut schedule)), [3]);
+    }
+
+    #[test]
+    fn the_urgent_start_first_but_never_before_what_they_wait_for() {
+        let urgent = |operation, priority| Request { priority, ..Request::from(operation) };
+        let mut schedule = schedule(2, vec![write("/a"), read("/b"), read("/c"), read("/d")]);
+        schedule.add([
+            (4, urgent(read("/e"), 1)),
+            (5, urgent(read("/a"), 9)),
+            (6, urgent(read("/f"), -1)),
+            (7, urgent(read("/g"), 5)),
+        ]);
+        let started = start_all(&mut schedule);
+        assert_eq!(tags(&started), [7, 4, 0, 1, 2, 3, 6]);
+        schedule.finish(started[2].id);
+        assert_eq!(tags(&start_all(&mut schedule)), [5]);
+    }
+
+    #[test]
+    fn pausing_starts_nothing() {
+        let mut schedule = schedule(50, vec![read("/a")]);
+        schedule.paused = true;
+        assert_eq!((tags(&start_all(&mut schedule)), schedule.startable()), (vec![], 0));
+        schedule.paused = false;
+        assert_eq!(tags(&start_all(&mut schedule)), [0]);
+    }
+
+    /// Cancelled are the second of three writes to a file, which waits, and one that was not admitted yet.
+    #[test]
+    fn what_is_withdrawn_still_keeps_others_in_order() {
+        let cancel = CancellationToken::new();
+        let cancellable =
+            |operation| Request { cancel: Some(cancel.clone()), ..Request::from(operation) };
+        let mut schedule = schedule(3, vec![write("/a")]);
+        schedule.add([
+            (1, cancellable(write("/a"))),
+            (2, write("/a").into()),
+            (3, read("/b").into()),
+            (4, cancellable(read("/c"))),
+        ]);
+        schedule.max_concurrency = 1;
+        let started = start_all(&mut schedule);
+        assert_eq!(tags(&started), [0]);
+        cancel.cancel();
+        assert_eq!((schedule.withdraw(), schedule.queued()), (vec![1, 4], 2));
+        assert_eq!(schedule.withdraw(), [0usize; 0]);
+        schedule.max_concurrency = 9;
+        assert_eq!(tags(&start_all(&mut schedule)), [3]);
+        schedule.finish(started[0].id);
+        assert_eq!(tags(&start_all(&mut schedule)), [2]);
+        assert_eq!(schedule.queued(), 0);
     }
 
     fn any_operation() -> impl Strategy<Value = Operation> {

@@ -1,0 +1,251 @@
+//! Whole folders, and single files by name: copying with all that is inside, removing, moving.
+//!
+//! Symbolic links are copied and removed themselves, never followed.
+
+use std::{
+    fs::{self, File, Metadata},
+    io,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    control::Control,
+    descriptors,
+    io::{Source, make_dir, make_dirs},
+    operation::WriteOptions,
+    publish::{folder, mode, temporary_name, times},
+};
+use crate::error::{Error, Result, SystemError};
+
+/// Copies a folder into another, which may exist: files of the same names are replaced, others stay.
+pub(super) fn copy_dir(
+    from: &Path,
+    to: &Path,
+    options: WriteOptions,
+    control: &mut Control<'_>,
+) -> Result<()> {
+    let failed = |error: io::Error| SystemError::new(&error, "cp").path(from).dest(to);
+    let metadata = fs::metadata(from).map_err(failed)?;
+    if !metadata.is_dir() {
+        return Err(failed(io::ErrorKind::NotADirectory.into()).into());
+    }
+    let inside = fs::canonicalize(from).map_err(failed)?;
+    if to
+        .ancestors()
+        .find_map(|above| fs::canonicalize(above).ok())
+        .unwrap_or_default()
+        .starts_with(inside)
+    {
+        return Err(failed(io::ErrorKind::InvalidInput.into()).into());
+    }
+    (control.before_wait)();
+    copy_folder(from, to, &metadata, options, control)
+}
+
+fn copy_folder(
+    from: &Path,
+    to: &Path,
+    metadata: &Metadata,
+    options: WriteOptions,
+    control: &mut Control<'_>,
+) -> Result<()> {
+    // Ours to fill, and never open to more people than the original.
+    let made = make_dir(to, mode(metadata) | 0o700)?.is_some();
+    copy_entries(from, to, options, control)?;
+    if made {
+        let failed = |error: io::Error| SystemError::new(&error, "cp").path(from).dest(to);
+        keep_folder(to, metadata, options).map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn copy_entries(
+    from: &Path,
+    to: &Path,
+    options: WriteOptions,
+    control: &mut Control<'_>,
+) -> Result<()> {
+    let failed = |error: io::Error| SystemError::new(&error, "scandir").path(from);
+    for entry in fs::read_dir(from).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        copy_any(&from.join(&name), &to.join(&name), options, control)?;
+    }
+    Ok(())
+}
+
+/// Copies a file, a link or a folder.
+fn copy_any(
+    from: &Path,
+    to: &Path,
+    options: WriteOptions,
+    control: &mut Control<'_>,
+) -> Result<()> {
+    control.check()?;
+    let failed = |error: io::Error| SystemError::new(&error, "cp").path(from).dest(to);
+    let metadata = fs::symlink_metadata(from).map_err(failed)?;
+    if metadata.is_dir() {
+        copy_folder(from, to, &metadata, options, control)?;
+    } else if metadata.is_symlink() {
+        copy_link(from, to).map_err(failed)?;
+    } else {
+        Source::open_for_copy(from, to)?.copy_to(from, to, options, control)?;
+    }
+    Ok(())
+}
+
+/// A link replaces what was there in one step, as a file does.
+fn copy_link(from: &Path, to: &Path) -> io::Result<()> {
+    let text = fs::read_link(from)?;
+    let temporary = temporary_name(folder(to));
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(text, &temporary)?;
+    #[cfg(windows)]
+    match fs::metadata(from).is_ok_and(|found| found.is_dir()) {
+        true => std::os::windows::fs::symlink_dir(text, &temporary)?,
+        false => std::os::windows::fs::symlink_file(text, &temporary)?,
+    }
+    fs::rename(&temporary, to).inspect_err(|_| {
+        // The rename's failure is the one to tell.
+        let _ = fs::remove_file(&temporary);
+    })
+}
+
+/// Once it is filled: the folder may not be writable, and filling it changes its time.
+fn keep_folder(path: &Path, old: &Metadata, options: WriteOptions) -> io::Result<()> {
+    if cfg!(windows) {
+        return Ok(());
+    }
+    let opened = File::open(path)?;
+    if mode(&opened.metadata()?) != mode(old) {
+        fs::set_permissions(path, old.permissions())?;
+    }
+    if options.keep_times { opened.set_times(times(old)) } else { Ok(()) }
+}
+
+/// Removes a file or a link; with `recursive` a folder and all that is inside, too.
+pub(super) fn remove(
+    path: &Path,
+    recursive: bool,
+    force: bool,
+    control: &mut Control<'_>,
+) -> Result<()> {
+    let failed = |error: io::Error, syscall| SystemError::new(&error, syscall).path(path);
+    let removed = match fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() && recursive => {
+            (control.before_wait)();
+            remove_dir(path, control)
+        }
+        Ok(_) => fs::remove_file(path).map_err(|error| failed(error, "unlink").into()),
+        Err(error) if force && error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(failed(error, "unlink").into()),
+    };
+    match removed {
+        Err(Error::System(error)) if force && error.code() == "ENOENT" => Ok(()),
+        removed => removed,
+    }
+}
+
+/// What somebody else removes in the meantime is none of our failures.
+fn remove_dir(path: &Path, control: &Control<'_>) -> Result<()> {
+    let failed = |error: io::Error| SystemError::new(&error, "rm").path(path);
+    for entry in fs::read_dir(path).map_err(failed)? {
+        control.check()?;
+        let entry = entry.map_err(failed)?;
+        // Does not follow a link that takes a folder's place meanwhile.
+        let removed = match entry.file_type().map_err(failed)?.is_dir() {
+            true => fs::remove_dir_all(entry.path()),
+            false => fs::remove_file(entry.path()),
+        };
+        match removed {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            removed => removed.map_err(failed)?,
+        }
+    }
+    Ok(fs::remove_dir(path).map_err(failed)?)
+}
+
+/// Gives a file, a link or a folder another name and makes the folders above it. To another device it is copied
+/// with its times, and gets its new name when the copy is complete and on the disk; then the old one goes.
+pub(super) fn rename(from: &Path, to: &Path, control: &mut Control<'_>) -> Result<()> {
+    let failed = |error: io::Error| SystemError::new(&error, "rename").path(from).dest(to);
+    let moved = match fs::rename(from, to) {
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound && from.symlink_metadata().is_ok() =>
+        {
+            make_dirs(folder(to), 0o777).map_err(failed)?;
+            fs::rename(from, to)
+        }
+        moved => moved,
+    };
+    match moved {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+            (control.before_wait)();
+            move_across(from, to, control)
+        }
+        moved => Ok(moved.map_err(failed)?),
+    }
+}
+
+fn move_across(from: &Path, to: &Path, control: &mut Control<'_>) -> Result<()> {
+    let failed = |error: io::Error| SystemError::new(&error, "rename").path(from).dest(to);
+    let options =
+        WriteOptions { atomic: false, durable: true, keep_times: true, ..WriteOptions::default() };
+    let copy = Unfinished(temporary_name(folder(to)));
+    copy_any(from, &copy.0, options, control)?;
+    control.check()?;
+    fs::rename(&copy.0, to).map_err(failed)?;
+    drop(copy);
+    // From here on it is moved: neither stopping half-way nor starting over may touch what is left of the old.
+    let old = temporary_name(folder(from));
+    fs::rename(from, &old).map_err(failed)?;
+    let remove_old = |control: &mut Control<'_>| remove(&old, true, false, control);
+    Control::unwatched(|control| descriptors::retry(control, remove_old, std::thread::sleep))
+}
+
+/// A copy that goes away unless it was renamed.
+struct Unfinished(PathBuf);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // Nothing to be done if even this fails; the operation's own error is what matters.
+        let _ = Control::unwatched(|control| remove(&self.0, true, true, control));
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    /// What `rename` does when it meets another device, without one.
+    #[test]
+    fn moving_across_devices_takes_everything_along() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        fs::create_dir_all(at("from/sub")).unwrap();
+        fs::write(at("from/sub/file"), "text").unwrap();
+        std::os::unix::fs::symlink("nowhere", at("from/link")).unwrap();
+        let long_ago = fs::FileTimes::new().set_modified(std::time::UNIX_EPOCH);
+        File::options().write(true).open(at("from/sub/file")).unwrap().set_times(long_ago).unwrap();
+        Control::unwatched(|control| move_across(&at("from"), &at("to"), control)).unwrap();
+        assert_eq!(fs::read_to_string(at("to/sub/file")).unwrap(), "text");
+        assert_eq!(
+            at("to/sub/file").metadata().unwrap().modified().unwrap(),
+            std::time::UNIX_EPOCH
+        );
+        assert_eq!(fs::read_link(at("to/link")).unwrap(), Path::new("nowhere"));
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_move_that_fails_leaves_the_old_and_no_litter() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        fs::create_dir_all(at("from/sub")).unwrap();
+        fs::create_dir_all(at("to/full")).unwrap();
+        let moved = Control::unwatched(|control| move_across(&at("from"), &at("to"), control));
+        let error = moved.unwrap_err();
+        assert_eq!(error.code(), "ENOTEMPTY");
+        assert!(at("from/sub").is_dir() && at("to/full").is_dir());
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 2);
+    }
+}
