@@ -1,4 +1,5 @@
 export * from './cache-system.js'
+export * from './configuration.js'
 export * from './file-batch-processor.js'
 export * from './memory-profiler.js'
 export * from './performance-benchmark.js'

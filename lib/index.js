@@ -2,6 +2,7 @@
 
 module.exports = {
   ...require('./cache-system.js'),
+  ...require('./configuration.js'),
   ...require('./file-batch-processor.js'),
   ...require('./memory-profiler.js'),
   ...require('./performance-benchmark.js'),
