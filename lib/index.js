@@ -5,5 +5,6 @@ module.exports = {
   ...require('./configuration.js'),
   ...require('./file-batch-processor.js'),
   ...require('./memory-profiler.js'),
+  ...require('./patterns.js'),
   ...require('./performance-benchmark.js'),
 }
