@@ -5,6 +5,7 @@ module.exports = {
   ...require('./configuration.js'),
   ...require('./file-batch-processor.js'),
   ...require('./memory-profiler.js'),
+  ...require('./monitor.js'),
   ...require('./patterns.js'),
   ...require('./performance-benchmark.js'),
 }

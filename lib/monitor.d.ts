@@ -1,0 +1,115 @@
+import type {
+  CacheStats,
+  GitHubAPICache,
+  OptimizedGitHubClient,
+  RateLimiter,
+} from './cache-system.js'
+import type { FileBatchProcessor } from './file-batch-processor.js'
+import type { MemoryProfiler } from './memory-profiler.js'
+import type { LoadTestPoint, PerformanceBenchmark } from './performance-benchmark.js'
+
+/** What a monitor watches. A client brings its cache and its rate limiter. */
+export type Source =
+  | GitHubAPICache
+  | OptimizedGitHubClient
+  | RateLimiter
+  | FileBatchProcessor
+  | MemoryProfiler
+  | PerformanceBenchmark
+
+export type SourceType = 'cache' | 'rateLimiter' | 'fileProcessor' | 'memoryProfiler' | 'benchmark'
+
+export interface MonitorOptions {
+  /** Milliseconds that rates and percentiles cover, at least 60. Default: 60,000. */
+  window?: number
+  /** Milliseconds between two values of the async iterator. Default: 1,000. */
+  interval?: number
+}
+
+export interface LiveMetrics {
+  /** Requests that attached caches and clients passed to the network, since they were attached; GET and HEAD only. */
+  apiCalls: number
+  /** Hits over look-ups of all attached caches, 0 to 1. */
+  cacheHitRate: number
+  /** Bytes of V8's heap in use. */
+  memoryUsage: number
+  /** Mean milliseconds of those requests in the window, waiting for the rate limiter included; 0 without any. */
+  responseTime: number
+}
+
+/** The values of a metric in the window, in its unit. */
+export interface MetricSummary {
+  count: number
+  /** Values a second. */
+  rate: number
+  mean: number
+  min: number
+  max: number
+  /** Percentiles by nearest rank, within 1 %. */
+  p50: number
+  p95: number
+  p99: number
+}
+
+export interface LoadTestState {
+  name: string
+  /** The last second that was told. */
+  point: LoadTestPoint
+}
+
+export interface DashboardData {
+  /** Milliseconds since the epoch. */
+  timestamp: number
+  /** Seconds since the process started. */
+  uptime: number
+  memoryUsage: NodeJS.MemoryUsage
+  /** `getStats()` of the cache attached first. */
+  cacheStats: CacheStats | null
+  /** `getStats()` of the file processor attached first. */
+  processingStats: ReturnType<FileBatchProcessor['getStats']> | null
+  metrics: LiveMetrics
+  /** `responseTime` (milliseconds) and what `record` was given. */
+  windows: Record<string, MetricSummary>
+  /** All attached objects, in the order they were attached. */
+  sources: { type: SourceType; stats: any }[]
+  /** The latest load test of an attached benchmark. */
+  loadTest: LoadTestState | null
+}
+
+/** The shape of OTLP/JSON. */
+export interface OpenTelemetryMetrics {
+  resourceMetrics: {
+    resource: object
+    scopeMetrics: { scope: { name: string; version: string }; metrics: { name: string }[] }[]
+  }[]
+}
+
+/** What the engines' objects do, live. Iterating it awaits `interval` between two `generateDashboardData()`. */
+export class Monitor implements AsyncIterable<DashboardData> {
+  /** @throws TypeError or RangeError for wrong options. */
+  constructor(options?: MonitorOptions)
+  /**
+   * Watches an object from now on; twice is once. A cache's `getOrFetch` and a benchmark's `runLoadTest` are wrapped
+   * on this object until it is detached.
+   *
+   * @throws TypeError for anything else than an object of an engine.
+   */
+  attach(source: Source): this
+  /** Stops watching; false if it was not watched. */
+  detach(source: Source): boolean
+  /**
+   * Adds a value to a metric of your own.
+   *
+   * @param value Finite, not below 0.
+   * @throws RangeError for another value, and beyond 1,000 names.
+   */
+  record(metric: string, value: number): void
+  /** What is known of a metric's window; `null` if it is empty. */
+  summary(metric: string): MetricSummary | null
+  readonly metrics: LiveMetrics
+  generateDashboardData(): DashboardData
+  /** Prometheus' text format 0.0.4; each name begins with `aiwf_`. */
+  toPrometheus(): string
+  toOpenTelemetry(): OpenTelemetryMetrics
+  [Symbol.asyncIterator](): AsyncGenerator<DashboardData, void, unknown>
+}

@@ -1,0 +1,5 @@
+'use strict'
+
+const { Monitor } = require('./monitor/monitor.js')
+
+module.exports = { Monitor }

@@ -1,0 +1,7 @@
+//! What is going on now: metrics over sliding windows, and when to raise an alarm about them.
+//!
+//! [`series`] keeps the latest values of a metric in bounded memory, [`metrics`] names many of them and writes
+//! them out for other systems. All are pure: the caller brings the time.
+
+pub mod metrics;
+pub mod series;
