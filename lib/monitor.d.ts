@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import type {
   CacheStats,
   GitHubAPICache,
@@ -112,4 +113,79 @@ export class Monitor implements AsyncIterable<DashboardData> {
   toPrometheus(): string
   toOpenTelemetry(): OpenTelemetryMetrics
   [Symbol.asyncIterator](): AsyncGenerator<DashboardData, void, unknown>
+}
+
+export interface ThresholdExceeded {
+  type: 'threshold_exceeded'
+  metric: string
+  value: number
+  threshold: number
+}
+
+/** `sendAlert` takes any object with a type. */
+export type Alert = ThresholdExceeded | { type: string; [key: string]: unknown }
+
+/** When an episode of values above a threshold alerts. */
+export interface AlertJudgement {
+  /** Share of the threshold by which a value must fall below it to end an episode, 0 to 1. Default: 0. */
+  hysteresis?: number
+  /** Milliseconds between two alerts of an episode; `Infinity` for one. Default: 0, every value above alerts. */
+  repeatAfter?: number
+}
+
+export interface AlertRule extends AlertJudgement {
+  metric: string
+  threshold: number
+}
+
+export interface WebhookOptions {
+  /** Alerts are posted there as JSON. Redirects are not followed. */
+  url: string
+  /** Milliseconds. Default: 5,000. */
+  timeout?: number
+  headers?: Record<string, string>
+}
+
+export interface AlertSystemOptions extends AlertJudgement {
+  alertCallback?: (alert: Alert) => void
+  /** Default: none, nothing leaves the process. */
+  webhook?: WebhookOptions
+  /** Alerts kept in `history`. Default: 1,000. */
+  maxHistory?: number
+}
+
+export interface AlertEvents {
+  /** An alert was sent. */
+  alert: [alert: Alert]
+  /** An episode is over. */
+  resolved: [episode: { metric: string; value: number; threshold: number }]
+  /** The webhook took an alert. */
+  delivered: [alert: Alert]
+  /** The webhook did not. */
+  undelivered: [alert: Alert, error: Error]
+}
+
+/** Alerts for values above their thresholds. */
+export class AlertSystem extends EventEmitter<AlertEvents> {
+  /** @throws TypeError or RangeError for wrong options. */
+  constructor(options?: AlertSystemOptions)
+  alertCallback: ((alert: Alert) => void) | undefined
+  /** The latest alerts sent, oldest first. */
+  readonly history: Alert[]
+  /** What `check` applies. A write is checked whole: TypeError or RangeError that names the rule and the key. */
+  rules: AlertRule[]
+  /**
+   * Takes the rules of a JSON file, an array of `AlertRule`, in place of those before.
+   *
+   * @throws the error of reading it, or Error (`ERR_AIWF_INVALID_RULES`); the rules before then stay.
+   */
+  loadRules(file: string | URL): Promise<void>
+  /** Applies the rules to values by metric. A metric without a value is not judged. */
+  check(metrics: Record<string, number>): void
+  /** Calls `sendAlert` if an alert is due for this value; returns whether it was. */
+  checkThreshold(metric: string, value: number, threshold: number): boolean
+  /** Keeps the alert, calls `alertCallback`, emits `alert`, and posts to the webhook if there is one. Overridable. */
+  sendAlert(alert: Alert): void
+  /** Raises no alerts of a metric for `duration` milliseconds; 0 ends a silence. */
+  silence(metric: string, duration: number): void
 }

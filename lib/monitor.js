@@ -1,5 +1,6 @@
 'use strict'
 
+const { AlertSystem } = require('./monitor/alert-system.js')
 const { Monitor } = require('./monitor/monitor.js')
 
-module.exports = { Monitor }
+module.exports = { AlertSystem, Monitor }

@@ -3,5 +3,6 @@
 //! [`series`] keeps the latest values of a metric in bounded memory, [`metrics`] names many of them and writes
 //! them out for other systems. All are pure: the caller brings the time.
 
+pub mod alerts;
 pub mod metrics;
 pub mod series;

@@ -1,10 +1,14 @@
-//! `Monitor`: the metrics of `monitor`, on the process's clock.
+//! `Monitor` and `AlertSystem`: the metrics and the alerts of `monitor`, on the process's clock.
 
 use std::{collections::HashMap, time::Instant};
 
 use napi_derive::napi;
 
-use crate::monitor::{metrics::Metrics, series::Summary};
+use crate::monitor::{
+    alerts::{Alerts, Rule, Verdict},
+    metrics::Metrics,
+    series::Summary,
+};
 
 /// What is known of a metric's window. `rate` is values a second, `p…` percentiles.
 #[napi(object, object_from_js = false)]
@@ -69,8 +73,51 @@ impl NativeMonitor {
         self.metrics.prometheus(self.now(), &gauges)
     }
 
-    /// Milliseconds since this monitor was made.
     fn now(&self) -> f64 {
-        self.started.elapsed().as_secs_f64() * 1_000.0
+        millis_since(self.started)
     }
+}
+
+/// The verdicts of `AlertSystem`: 0 nothing to do, 1 raise, 2 resolved.
+#[napi]
+pub struct NativeAlerts {
+    started: Instant,
+    alerts: Alerts,
+}
+
+#[napi]
+impl NativeAlerts {
+    #[napi(constructor, catch_unwind)]
+    pub fn new() -> Self {
+        Self { started: Instant::now(), alerts: Alerts::default() }
+    }
+
+    /// `repeat_after` in milliseconds.
+    #[napi(catch_unwind)]
+    pub fn judge(
+        &mut self,
+        metric: String,
+        value: f64,
+        threshold: f64,
+        hysteresis: f64,
+        repeat_after: f64,
+    ) -> u32 {
+        let rule = Rule { threshold, hysteresis, repeat_after_ms: repeat_after };
+        match self.alerts.judge(&metric, value, rule, millis_since(self.started)) {
+            Verdict::Quiet => 0,
+            Verdict::Raise => 1,
+            Verdict::Resolved => 2,
+        }
+    }
+
+    /// `duration` in milliseconds.
+    #[napi(catch_unwind)]
+    pub fn silence(&mut self, metric: String, duration: f64) {
+        let now = millis_since(self.started);
+        self.alerts.silence(&metric, now + duration, now);
+    }
+}
+
+fn millis_since(started: Instant) -> f64 {
+    started.elapsed().as_secs_f64() * 1_000.0
 }
