@@ -6,7 +6,7 @@ import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, mock, test } from 'node:test'
-import { AlertSystem } from '../lib/index.js'
+import { AlertSystem, AnomalyDetector, Monitor } from '../lib/index.js'
 
 /** @type {string} */
 let folder
@@ -89,7 +89,7 @@ describe('AlertSystem', () => {
     alerts.check({ a: 6, c: 9 })
     alerts.check({ a: 6 })
     assert.deepEqual(
-      alerts.history.map(({ threshold }) => threshold),
+      alerts.history.map((alert) => 'threshold' in alert && alert.threshold),
       [1, 5, 1],
     )
     for (const [text, message] of /** @type {const} */ ([
@@ -152,5 +152,53 @@ describe('AlertSystem', () => {
     assert.throws(() => alerts.checkThreshold('m', Number.NaN, 1), { code: 'ERR_OUT_OF_RANGE' })
     assert.throws(() => alerts.sendAlert(), { code: 'ERR_INVALID_ARG_TYPE' })
     assert.throws(() => alerts.silence('m', -1), { code: 'ERR_OUT_OF_RANGE' })
+  })
+})
+
+describe('anomalies', () => {
+  /** 60 values that swing around 100 by 1. */
+  const usual = Array.from({ length: 60 }, (_, at) => 100 + (at % 3) - 1)
+
+  test('a detector tells spikes and shifts', () => {
+    const detector = new AnomalyDetector()
+    assert.ok(usual.every((value) => detector.push(value) === null))
+    const spike = detector.push(150)
+    assert.equal(spike?.kind, 'spike')
+    assert.ok(spike.score > 6 && Math.abs(spike.expected - 100) < 1)
+    const shifts = usual.map((value) => detector.push(value + 2)).filter(Boolean)
+    assert.deepEqual(
+      shifts.map((found) => found?.kind),
+      ['shift'],
+    )
+    assert.throws(() => detector.push(Number.NaN), { code: 'ERR_OUT_OF_RANGE' })
+  })
+
+  test('a monitor feeds its alerts, by rule and by stream', () => {
+    const alerts = new AlertSystem()
+    alerts.rules = [{ metric: 'latency', threshold: 120 }]
+    const monitor = new Monitor({ alerts })
+    for (const value of usual) {
+      monitor.record('latency', value)
+      monitor.record('other', value * 1000)
+    }
+    assert.deepEqual(alerts.history, [])
+    monitor.record('latency', 150)
+    assert.deepEqual(
+      alerts.history.map(({ type, metric, value }) => ({ type, metric, value })),
+      [
+        { type: 'threshold_exceeded', metric: 'latency', value: 150 },
+        { type: 'anomaly_detected', metric: 'latency', value: 150 },
+      ],
+    )
+    alerts.silence('latency', Infinity)
+    monitor.record('latency', 150)
+    assert.equal(alerts.history.length, 2)
+  })
+
+  test('watches a bounded number of streams', () => {
+    const alerts = new AlertSystem()
+    for (let count = 0; count < 1000; count++) alerts.observe(`metric ${count}`, 1)
+    assert.throws(() => alerts.observe('one more', 1), { code: 'ERR_OUT_OF_RANGE' })
+    assert.equal(alerts.observe('metric 0', 1), false)
   })
 })

@@ -25,6 +25,8 @@ export interface MonitorOptions {
   window?: number
   /** Milliseconds between two values of the async iterator. Default: 1,000. */
   interval?: number
+  /** Is given each recorded value, `responseTime` too: to its rules (`check`) and its watch for anomalies (`observe`). */
+  alerts?: AlertSystem
 }
 
 export interface LiveMetrics {
@@ -122,8 +124,23 @@ export interface ThresholdExceeded {
   threshold: number
 }
 
+export interface Anomaly {
+  /** `spike`: one value far away. `shift`: the level has moved, by little perhaps. */
+  kind: 'spike' | 'shift'
+  /** The mean so far. */
+  expected: number
+  /** Standard deviations from it, with its sign. */
+  score: number
+}
+
+export interface AnomalyDetected extends Anomaly {
+  type: 'anomaly_detected'
+  metric: string
+  value: number
+}
+
 /** `sendAlert` takes any object with a type. */
-export type Alert = ThresholdExceeded | { type: string; [key: string]: unknown }
+export type Alert = ThresholdExceeded | AnomalyDetected | { type: string; [key: string]: unknown }
 
 /** When an episode of values above a threshold alerts. */
 export interface AlertJudgement {
@@ -184,8 +201,28 @@ export class AlertSystem extends EventEmitter<AlertEvents> {
   check(metrics: Record<string, number>): void
   /** Calls `sendAlert` if an alert is due for this value; returns whether it was. */
   checkThreshold(metric: string, value: number, threshold: number): boolean
+  /**
+   * Calls `sendAlert` if a value does not fit those of this metric before; returns whether it did. See `AnomalyDetector`.
+   *
+   * @throws RangeError beyond 1,000 metrics.
+   */
+  observe(metric: string, value: number): boolean
   /** Keeps the alert, calls `alertCallback`, emits `alert`, and posts to the webhook if there is one. Overridable. */
   sendAlert(alert: Alert): void
   /** Raises no alerts of a metric for `duration` milliseconds; 0 ends a silence. */
   silence(metric: string, duration: number): void
+}
+
+/**
+ * Finds values that do not fit the stream they arrive in, in constant time and memory: a robust z-score over
+ * exponentially weighted averages for spikes, a cumulative sum for shifts. The first 30 values, and 30 after each shift,
+ * only teach it. Values should depend little on those before.
+ */
+export class AnomalyDetector {
+  /**
+   * Judges the next value.
+   *
+   * @throws TypeError or RangeError for a value that is not a safe number.
+   */
+  push(value: number): Anomaly | null
 }

@@ -4,5 +4,6 @@
 //! them out for other systems. All are pure: the caller brings the time.
 
 pub mod alerts;
+pub mod anomaly;
 pub mod metrics;
 pub mod series;

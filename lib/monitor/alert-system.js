@@ -5,12 +5,16 @@ const { EventEmitter } = require('node:events')
 const { readFile } = require('node:fs/promises')
 const args = require('../internal/arguments.js')
 const native = require('../internal/native.js')
+const { AnomalyDetector } = require('./anomaly-detector.js')
 
 /** @import * as types from '../monitor.js' */
 
 // Verdicts, as native code numbers them.
 const RAISE = 1
 const RESOLVED = 2
+
+/** Streams that are watched for anomalies; more names are a defect of the caller. */
+const MOST_STREAMS = 1000
 
 const RULE_KEYS = ['metric', 'threshold', 'hysteresis', 'repeatAfter']
 
@@ -25,6 +29,8 @@ class AlertSystem extends EventEmitter {
   #webhook
   /** @type {types.AlertRule[]} */
   #rules = []
+  /** @type {Map<string, types.AnomalyDetector>} */
+  #streams = new Map()
 
   /** The latest alerts sent, oldest first. @type {types.Alert[]} */
   history = []
@@ -96,6 +102,29 @@ class AlertSystem extends EventEmitter {
     if (verdict === RAISE) this.sendAlert({ type: 'threshold_exceeded', metric, value, threshold })
     if (verdict === RESOLVED) this.emit('resolved', { metric, value, threshold })
     return verdict === RAISE
+  }
+
+  /**
+   * @param {string} metric
+   * @param {number} value
+   */
+  observe(metric, value) {
+    const anomaly = this.#stream(args.string('metric', metric)).push(value)
+    if (!anomaly || this.#native.silenced(metric)) return false
+    this.sendAlert({ type: 'anomaly_detected', metric, value, ...anomaly })
+    return true
+  }
+
+  /** @param {string} metric */
+  #stream(metric) {
+    const known = this.#streams.get(metric)
+    if (known) return known
+    if (this.#streams.size >= MOST_STREAMS) {
+      throw args.outOfRange('metric', `one of the ${MOST_STREAMS} names used before`, metric)
+    }
+    const detector = new AnomalyDetector()
+    this.#streams.set(metric, detector)
+    return detector
   }
 
   /** @param {types.Alert} alert */

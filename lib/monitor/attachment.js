@@ -91,7 +91,9 @@ function timedFetch(original, observer) {
       try {
         return await fetchFunction(...params)
       } finally {
-        observer.onFetch(performance.now() - start)
+        const duration = performance.now() - start
+        // Not within the fetch: a listener of an alert that throws must not fail it.
+        queueMicrotask(() => observer.onFetch(duration))
       }
     }
     return original.call(this, url, timed, ...rest)

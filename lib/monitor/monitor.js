@@ -4,6 +4,7 @@
 const { setTimeout: sleep } = require('node:timers/promises')
 const args = require('../internal/arguments.js')
 const native = require('../internal/native.js')
+const { AlertSystem } = require('./alert-system.js')
 const { attach } = require('./attachment.js')
 const { openTelemetry } = require('./open-telemetry.js')
 
@@ -14,6 +15,7 @@ const { openTelemetry } = require('./open-telemetry.js')
 class Monitor {
   #native
   #interval
+  #alerts
   /** @type {Map<object, Attachment[]>} */
   #sources = new Map()
   #apiCalls = 0
@@ -22,7 +24,8 @@ class Monitor {
 
   /** @param {types.MonitorOptions} [options] */
   constructor(options = {}) {
-    const { window, interval } = args.object('options', options)
+    const { window, interval, alerts } = args.object('options', options)
+    this.#alerts = alerts && args.instance('options.alerts', alerts, AlertSystem)
     this.#native = new native.NativeMonitor(
       args.number('options.window', window || 60_000, 60, 2 ** 31 - 1),
     )
@@ -52,6 +55,8 @@ class Monitor {
     if (!this.#native.record(metric, value)) {
       throw args.outOfRange('metric', 'one of the 1000 names used before', metric)
     }
+    this.#alerts?.check({ [metric]: value })
+    this.#alerts?.observe(metric, value)
   }
 
   /**

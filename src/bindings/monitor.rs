@@ -6,6 +6,7 @@ use napi_derive::napi;
 
 use crate::monitor::{
     alerts::{Alerts, Rule, Verdict},
+    anomaly::{Anomaly, Detector, Kind},
     metrics::Metrics,
     series::Summary,
 };
@@ -116,8 +117,44 @@ impl NativeAlerts {
         let now = millis_since(self.started);
         self.alerts.silence(&metric, now + duration, now);
     }
+
+    #[napi(catch_unwind)]
+    pub fn silenced(&self, metric: String) -> bool {
+        self.alerts.silenced(&metric, millis_since(self.started))
+    }
 }
 
 fn millis_since(started: Instant) -> f64 {
     started.elapsed().as_secs_f64() * 1_000.0
+}
+
+#[napi(object, object_from_js = false)]
+pub struct AnomalyFound {
+    #[napi(ts_type = "'spike' | 'shift'")]
+    pub kind: &'static str,
+    pub expected: f64,
+    pub score: f64,
+}
+
+#[napi]
+pub struct NativeAnomalyDetector {
+    detector: Detector,
+}
+
+#[napi]
+impl NativeAnomalyDetector {
+    #[napi(constructor, catch_unwind)]
+    pub fn new() -> Self {
+        Self { detector: Detector::default() }
+    }
+
+    #[napi(catch_unwind)]
+    pub fn push(&mut self, value: f64) -> Option<AnomalyFound> {
+        let Anomaly { kind, expected, score } = self.detector.push(value)?;
+        let kind = match kind {
+            Kind::Spike => "spike",
+            Kind::Shift => "shift",
+        };
+        Some(AnomalyFound { kind, expected, score })
+    }
 }
