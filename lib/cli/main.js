@@ -6,6 +6,7 @@ const HELP = `Usage: aiwf-native <command>
 Commands:
   install <owner/repo> [path] [dest]   mirror a folder of a GitHub repository to disk
   cache <stats|verify|clean|clear>     look after the cache
+  doctor                               show what machine, Node, binary, limits and cache look like
 
 Options:
   -h, --help      show this help, or that of a command
@@ -20,6 +21,7 @@ Options:
 const commands = {
   install: () => require('./install.js').install,
   cache: () => require('./cache.js').cache,
+  doctor: () => require('./doctor.js').doctor,
 }
 
 /**
