@@ -6,6 +6,7 @@ const HELP = `Usage: aiwf-native <command>
 Commands:
   install <owner/repo> [path] [dest]   mirror a folder of a GitHub repository to disk
   cache <stats|verify|clean|clear>     look after the cache
+  profile -- node <script>             profile the memory of a Node program
   doctor                               show what machine, Node, binary, limits and cache look like
 
 Options:
@@ -21,6 +22,7 @@ Options:
 const commands = {
   install: () => require('./install.js').install,
   cache: () => require('./cache.js').cache,
+  profile: () => require('./profile.js').profile,
   doctor: () => require('./doctor.js').doctor,
 }
 
