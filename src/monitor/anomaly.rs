@@ -19,8 +19,8 @@ const SPIKE: f64 = 6.0;
 const CLIP: f64 = 3.0;
 /// Shifts below twice this many standard deviations are let pass.
 const SLACK: f64 = 0.5;
-/// The sum that is a shift. With this slack a false alarm is due about every 70,000 values, and a shift of two
-/// standard deviations is found after 7.
+/// The sum that is a shift. Of a million values of near-normal noise one raised a false alarm, and a shift of two
+/// standard deviations was found after 9 values, at worst after 18 (200 runs).
 const SHIFT: f64 = 10.0;
 /// Standard deviation of a normal distribution whose mean absolute deviation is 1: √(π/2).
 const SIGMA_OF_DEVIATION: f64 = 1.2533;
@@ -148,7 +148,7 @@ mod tests {
                 (0..5_000).filter(|_| detector.push(100.0 + noise()).is_some()).count()
             })
             .sum();
-        assert!(alarms <= 20, "{alarms} of 100,000");
+        assert!(alarms <= 2, "{alarms} of 100,000");
     }
 
     #[test]

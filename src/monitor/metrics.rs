@@ -1,6 +1,9 @@
 //! Many metrics by name, written out for other systems.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt::Write,
+};
 
 use super::series::{Series, Summary};
 
@@ -50,12 +53,21 @@ impl Metrics {
     /// `_count` are of the window.
     pub fn prometheus(&self, now_ms: f64, gauges: &[(String, f64)]) -> String {
         let mut text = String::new();
+        let mut taken = HashSet::new();
+        // A family that comes twice would spoil the whole answer.
+        let mut own_name = |name: &str| {
+            let mut name = metric_name(name);
+            while !taken.insert(name.clone()) {
+                name.push('_');
+            }
+            name
+        };
         for (name, value) in gauges {
-            let name = metric_name(name);
+            let name = own_name(name);
             let _ = writeln!(text, "# TYPE {name} gauge\n{name} {value}");
         }
         for (name, Summary { count, mean, p50, p95, p99, .. }) in self.summaries(now_ms) {
-            let name = metric_name(name);
+            let name = own_name(name);
             let _ = writeln!(text, "# TYPE {name} summary");
             for (quantile, value) in [("0.5", p50), ("0.95", p95), ("0.99", p99)] {
                 let _ = writeln!(text, "{name}{{quantile=\"{quantile}\"}} {value}");
@@ -101,6 +113,18 @@ mod tests {
     #[test]
     fn a_hostile_name_adds_no_line() {
         assert_eq!(metric_name("a\nb{c=\"d\"} 1 é"), "aiwf_a_b_c__d___1__");
+    }
+
+    #[test]
+    fn names_that_become_one_are_kept_apart() {
+        let mut metrics = Metrics::new(1_000.0);
+        metrics.record("a.b", 0.0, 1.0);
+        metrics.record("a-b", 0.0, 1.0);
+        let text = metrics.prometheus(0.0, &[("aB".to_owned(), 1.0)]);
+        let families: Vec<_> = text.lines().filter(|line| line.starts_with('#')).collect();
+        let expected =
+            ["# TYPE aiwf_a_b gauge", "# TYPE aiwf_a_b_ summary", "# TYPE aiwf_a_b__ summary"];
+        assert_eq!(families, expected);
     }
 
     #[test]
