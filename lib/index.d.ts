@@ -1,4 +1,7 @@
 export * from './cache-system.js'
+export * from './configuration.js'
 export * from './file-batch-processor.js'
 export * from './memory-profiler.js'
+export * from './monitor.js'
+export * from './patterns.js'
 export * from './performance-benchmark.js'

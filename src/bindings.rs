@@ -8,6 +8,7 @@ mod files;
 mod github;
 mod load_test;
 mod memory;
+mod monitor;
 mod rate_limiter;
 mod raw;
 mod report;

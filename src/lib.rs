@@ -9,6 +9,7 @@
 //! - [`github`]: how often and how GitHub is asked.
 //! - [`mirror`]: the main job; composes `github` and `files`.
 //! - [`memory`]: what the process holds, and whether it leaks.
+//! - [`monitor`]: metrics over sliding windows, and alarms about them.
 //! - `bindings`: the border to JavaScript; no other room imports napi.
 
 pub mod benchmark;
@@ -19,5 +20,6 @@ pub mod files;
 pub mod github;
 pub mod memory;
 pub mod mirror;
+pub mod monitor;
 pub mod runtime;
 pub mod tls;

@@ -1,11 +1,11 @@
 // @ts-check
 'use strict'
 
-const { homedir } = require('node:os')
-const { basename, join } = require('node:path')
+const { basename } = require('node:path')
 const { parseArgs } = require('node:util')
 const { OptimizedGitHubClient } = require('../cache-system.js')
 const { MemoryProfiler } = require('../memory-profiler.js')
+const { defaultCacheDir } = require('./cache-dir.js')
 const { progressReporter } = require('./progress.js')
 const { summaryLines } = require('./summary.js')
 
@@ -165,10 +165,6 @@ function reasonIn(body) {
 function misused(message) {
   console.error(`aiwf-native install: ${message}\n\n${HELP}`)
   return 2
-}
-
-function defaultCacheDir() {
-  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'aiwf-native')
 }
 
 module.exports = { install, measuredInstall }

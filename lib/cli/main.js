@@ -1,20 +1,30 @@
 // @ts-check
 'use strict'
 
-const { install } = require('./install.js')
-
 const HELP = `Usage: aiwf-native <command>
 
 Commands:
   install <owner/repo> [path] [dest]   mirror a folder of a GitHub repository to disk
+  cache <stats|verify|clean|clear>     look after the cache
+  profile -- node <script>             profile the memory of a Node program
+  doctor                               show what machine, Node, binary, limits and cache look like
 
 Options:
   -h, --help      show this help, or that of a command
   -v, --version   show the version
 `
 
-/** @type {Record<string, (args: string[]) => Promise<number>>} */
-const commands = { install }
+/**
+ * Each is loaded when it is called.
+ *
+ * @type {Record<string, () => (args: string[]) => Promise<number>>}
+ */
+const commands = {
+  install: () => require('./install.js').install,
+  cache: () => require('./cache.js').cache,
+  profile: () => require('./profile.js').profile,
+  doctor: () => require('./doctor.js').doctor,
+}
 
 /**
  * Runs one command line.
@@ -37,7 +47,7 @@ async function main(args) {
     console.error(name ? `aiwf-native: there is no command '${name}'\n` : '', HELP)
     return 2
   }
-  return command(rest)
+  return command()(rest)
 }
 
 module.exports = { main }

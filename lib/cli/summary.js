@@ -39,4 +39,4 @@ function bytes(count) {
   return `${(count / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`
 }
 
-module.exports = { summaryLines }
+module.exports = { summaryLines, bytes }

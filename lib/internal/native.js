@@ -9,6 +9,7 @@ const { join, resolve } = require('node:path')
 const manifest = require('../../package.json')
 const { load } = require('./load.js')
 const { currentHost, platformName } = require('./platform.js')
+const { processReport } = require('./process-report.js')
 
 /** @typedef {typeof import('../../binding.js')} Native */
 
@@ -39,16 +40,5 @@ module.exports = load(candidates, () => ({
   libraryPath,
   nodeVersion: process.versions.node,
   clone: existsSync(join(root, 'Cargo.toml')),
-  glibc: glibcVersion(),
+  glibc: processReport().header.glibcVersionRuntime,
 }))
-
-/** @returns {string | undefined} */
-function glibcVersion() {
-  const report = /** @type {NodeJS.ProcessReport & { excludeNetwork: boolean }} */ (process.report)
-  // Without this, a report looks up the names of all open connections.
-  const { excludeNetwork } = report
-  report.excludeNetwork = true
-  const { header } = /** @type {any} */ (report.getReport())
-  report.excludeNetwork = excludeNetwork
-  return header.glibcVersionRuntime
-}

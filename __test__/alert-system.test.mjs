@@ -1,0 +1,204 @@
+// @ts-check
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, mock, test } from 'node:test'
+import { AlertSystem, AnomalyDetector, Monitor } from '../lib/index.js'
+
+/** @type {string} */
+let folder
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'aiwf-native-'))
+})
+after(() => rm(folder, { recursive: true }))
+
+/** @param {import('node:http').RequestListener} listener */
+async function serve(listener) {
+  const server = createServer(listener)
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)))
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
+  return { url: `http://127.0.0.1:${port}/secret`, server }
+}
+
+describe('AlertSystem', () => {
+  test('calls the override of sendAlert for each value above', () => {
+    /** @type {unknown[]} */
+    const sent = []
+    class Pager extends AlertSystem {
+      /** @override @param {import('../lib/index.js').Alert} alert */
+      sendAlert(alert) {
+        sent.push(alert)
+        super.sendAlert(alert)
+      }
+    }
+    const alerts = new Pager()
+    const alert = { type: 'threshold_exceeded', metric: 'memory', value: 11, threshold: 10 }
+    assert.equal(alerts.checkThreshold('memory', 10, 10), false)
+    assert.equal(alerts.checkThreshold('memory', 11, 10), true)
+    assert.equal(alerts.checkThreshold('memory', 11, 10), true)
+    assert.deepEqual(sent, [alert, alert])
+    assert.deepEqual(alerts.history, sent)
+  })
+
+  test('tells callback and listeners, and of the end of an episode', () => {
+    const alertCallback = mock.fn()
+    const onAlert = mock.fn()
+    const onResolved = mock.fn()
+    const alerts = new AlertSystem({ alertCallback, hysteresis: 0.1, repeatAfter: Infinity })
+    alerts.on('alert', onAlert).on('resolved', onResolved)
+    for (const value of [101, 99, 102, 90, 103]) alerts.checkThreshold('m', value, 100)
+    const values = (/** @type {typeof onAlert} */ { mock: { calls } }) =>
+      calls.map((call) => call.arguments[0].value)
+    assert.deepEqual(values(alertCallback), [101, 103])
+    assert.deepEqual(values(onAlert), [101, 103])
+    assert.deepEqual(values(onResolved), [90])
+  })
+
+  test('is silent for a metric, until that is ended', () => {
+    const alerts = new AlertSystem()
+    alerts.silence('m', Infinity)
+    assert.equal(alerts.checkThreshold('m', 2, 1), false)
+    assert.equal(alerts.checkThreshold('other', 2, 1), true)
+    alerts.silence('m', 0)
+    assert.equal(alerts.checkThreshold('m', 2, 1), true)
+  })
+
+  test('keeps the latest alerts', () => {
+    const alerts = new AlertSystem({ maxHistory: 2 })
+    for (const value of [2, 3, 4]) alerts.checkThreshold('m', value, 1)
+    assert.deepEqual(
+      alerts.history.map(({ value }) => value),
+      [3, 4],
+    )
+  })
+
+  test('applies the rules of a file', async () => {
+    const file = join(folder, 'rules.json')
+    const rules = [
+      { metric: 'a', threshold: 1 },
+      { metric: 'a', threshold: 5, repeatAfter: 1000 },
+      { metric: 'b', threshold: 1 },
+    ]
+    await writeFile(file, JSON.stringify(rules))
+    const alerts = new AlertSystem()
+    await alerts.loadRules(file)
+    assert.deepEqual(alerts.rules, rules)
+    alerts.check({ a: 6, c: 9 })
+    alerts.check({ a: 6 })
+    assert.deepEqual(
+      alerts.history.map((alert) => 'threshold' in alert && alert.threshold),
+      [1, 5, 1],
+    )
+    for (const [text, message] of /** @type {const} */ ([
+      ['[{ "metric": "a" }]', /rules\.json: .*rules\[0\]\.threshold/],
+      ['[{ "metric": "a", "threshold": 1, "treshold": 1 }]', /rules\[0\]\.treshold/],
+      ['[{ "metric": "a", "threshold": 1, "hysteresis": 2 }]', /rules\[0\]\.hysteresis/],
+      ['{}', /rules/],
+      ['[', /rules\.json/],
+    ])) {
+      await writeFile(file, text)
+      await assert.rejects(alerts.loadRules(file), { code: 'ERR_AIWF_INVALID_RULES', message })
+    }
+    await assert.rejects(alerts.loadRules(join(folder, 'none')), { code: 'ENOENT' })
+    assert.equal(alerts.rules.length, 3)
+  })
+
+  test('posts to the webhook', async () => {
+    /** @type {Buffer[]} */
+    const body = []
+    const { url, server } = await serve(async (request, response) => {
+      for await (const chunk of request) body.push(chunk)
+      response.end()
+    })
+    const alerts = new AlertSystem({ webhook: { url } })
+    const delivered = once(alerts, 'delivered')
+    alerts.checkThreshold('m', 2, 1)
+    const [alert] = await delivered
+    assert.deepEqual(JSON.parse(Buffer.concat(body).toString()), alert)
+    server.close()
+  })
+
+  test('tells of a webhook that fails or does not answer, without its address', async () => {
+    const refusing = await serve((_request, response) => response.writeHead(500).end())
+    const silent = await serve(() => {})
+    for (const [{ url, server }, reason] of /** @type {const} */ ([
+      [refusing, /HTTP 500/],
+      [silent, /timeout/],
+    ])) {
+      const alerts = new AlertSystem({ webhook: { url, timeout: 50 } })
+      const undelivered = once(alerts, 'undelivered')
+      alerts.checkThreshold('m', 2, 1)
+      const [alert, error] = await undelivered
+      assert.equal(alert.metric, 'm')
+      assert.match(error.message, reason)
+      assert.doesNotMatch(error.message, /secret/)
+      server.closeAllConnections()
+      server.close()
+    }
+  })
+
+  test('checks its arguments', () => {
+    const create = /** @type {any} */ (AlertSystem)
+    assert.throws(() => create(), TypeError)
+    assert.throws(() => new create({ hysteresis: 2 }), { code: 'ERR_OUT_OF_RANGE' })
+    assert.throws(() => new create({ webhook: { url: 'file:///x' } }), {
+      code: 'ERR_INVALID_ARG_VALUE',
+    })
+    const alerts = new create()
+    assert.throws(() => alerts.checkThreshold(1, 1, 1), { code: 'ERR_INVALID_ARG_TYPE' })
+    assert.throws(() => alerts.checkThreshold('m', Number.NaN, 1), { code: 'ERR_OUT_OF_RANGE' })
+    assert.throws(() => alerts.sendAlert(), { code: 'ERR_INVALID_ARG_TYPE' })
+    assert.throws(() => alerts.silence('m', -1), { code: 'ERR_OUT_OF_RANGE' })
+  })
+})
+
+describe('anomalies', () => {
+  /** 60 values that swing around 100 by 1. */
+  const usual = Array.from({ length: 60 }, (_, at) => 100 + (at % 3) - 1)
+
+  test('a detector tells spikes and shifts', () => {
+    const detector = new AnomalyDetector()
+    assert.ok(usual.every((value) => detector.push(value) === null))
+    const spike = detector.push(150)
+    assert.equal(spike?.kind, 'spike')
+    assert.ok(spike.score > 6 && Math.abs(spike.expected - 100) < 1)
+    const shifts = usual.map((value) => detector.push(value + 2)).filter(Boolean)
+    assert.deepEqual(
+      shifts.map((found) => found?.kind),
+      ['shift'],
+    )
+    assert.throws(() => detector.push(Number.NaN), { code: 'ERR_OUT_OF_RANGE' })
+  })
+
+  test('a monitor feeds its alerts, by rule and by stream', () => {
+    const alerts = new AlertSystem()
+    alerts.rules = [{ metric: 'latency', threshold: 120 }]
+    const monitor = new Monitor({ alerts })
+    for (const value of usual) {
+      monitor.record('latency', value)
+      monitor.record('other', value * 1000)
+    }
+    assert.deepEqual(alerts.history, [])
+    monitor.record('latency', 150)
+    assert.deepEqual(
+      alerts.history.map(({ type, metric, value }) => ({ type, metric, value })),
+      [
+        { type: 'threshold_exceeded', metric: 'latency', value: 150 },
+        { type: 'anomaly_detected', metric: 'latency', value: 150 },
+      ],
+    )
+    alerts.silence('latency', Infinity)
+    monitor.record('latency', 150)
+    assert.equal(alerts.history.length, 2)
+  })
+
+  test('watches a bounded number of streams', () => {
+    const alerts = new AlertSystem()
+    for (let count = 0; count < 1000; count++) alerts.observe(`metric ${count}`, 1)
+    assert.throws(() => alerts.observe('one more', 1), { code: 'ERR_OUT_OF_RANGE' })
+    assert.equal(alerts.observe('metric 0', 1), false)
+  })
+})

@@ -1,0 +1,50 @@
+// @ts-check
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { workspace } from './support/workspace.mjs'
+
+const command = fileURLToPath(new URL('../bin/aiwf-native.js', import.meta.url))
+
+/** @param {string[]} args */
+function run(...args) {
+  return spawnSync(process.execPath, [command, 'profile', ...args], { encoding: 'utf8' })
+}
+
+test('profiles a program, which keeps its output and its exit code', async (t) => {
+  const script = join(await workspace(t), 'app.js')
+  // A child and a worker of the program write no report of their own.
+  await writeFile(
+    script,
+    `const held = Buffer.alloc(64 * 1024 * 1024, 1)
+    require('node:child_process').spawnSync(process.execPath, ['-e', '0'])
+    new (require('node:worker_threads').Worker)('0', { eval: true }).on('exit', () => {
+      console.log(process.argv[2], held.length)
+      process.exitCode = 7
+    })`,
+  )
+  const json = run('--json', '--', process.execPath, script, 'argument')
+  assert.equal(json.status, 7, json.stderr)
+  assert.equal(json.stdout, `argument ${64 * 1024 * 1024}\n`)
+  const report = JSON.parse(json.stderr)
+  assert.ok(report.current.arrayBuffers >= 64 * 1024 * 1024)
+  assert.ok(report.statistics.rss.max > 0)
+  const text = run('--', process.execPath, script)
+  assert.match(text.stderr, /^Peak memory +\d+\.\d MiB$/m)
+  assert.match(text.stderr, /^Heap used +.*most$/m)
+})
+
+test('says what is wrong with a call', () => {
+  for (const args of [[], ['--'], ['app.js'], ['--colour', '--', 'node']]) {
+    assert.equal(run(...args).status, 2, args.join(' '))
+  }
+  const missing = run('--', 'there-is-no-such-program')
+  assert.equal(missing.status, 1)
+  assert.match(missing.stderr, /ENOENT/)
+  const help = run('--help')
+  assert.equal(help.status, 0)
+  assert.match(help.stdout, /Usage: aiwf-native profile/)
+})

@@ -1,0 +1,139 @@
+// @ts-check
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import {
+  FileBatchProcessor,
+  GitHubAPICache,
+  MemoryProfiler,
+  Monitor,
+  OptimizedGitHubClient,
+  PerformanceBenchmark,
+} from '../lib/index.js'
+
+/** @type {string} */
+let folder
+/** @type {import('node:http').Server} */
+let server
+/** @type {string} */
+let url
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'aiwf-native-'))
+  server = createServer((_request, response) => response.end('{"ok":true}'))
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)))
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
+  url = `http://127.0.0.1:${port}`
+})
+after(async () => {
+  server.close()
+  await rm(folder, { recursive: true })
+})
+
+describe('Monitor', () => {
+  test('shows what a client does', async () => {
+    const client = new OptimizedGitHubClient(url, { cacheDir: join(folder, 'client') })
+    await client.init()
+    const monitor = new Monitor().attach(client).attach(client)
+    for (const path of ['/a', '/b', '/a', '/a']) await client.cachedFetch(path)
+    const { apiCalls, cacheHitRate, memoryUsage, responseTime } = monitor.metrics
+    assert.deepEqual([apiCalls, cacheHitRate], [2, 0.5])
+    assert.ok(memoryUsage > 0 && responseTime > 0)
+    const summary = monitor.summary('responseTime')
+    assert.equal(summary?.count, 2)
+    assert.ok(summary.min <= summary.p50 && summary.p50 <= summary.p99)
+
+    const data = monitor.generateDashboardData()
+    assert.deepEqual(data.cacheStats, client.cache.getStats())
+    assert.equal(data.processingStats, null)
+    assert.deepEqual(
+      data.sources.map(({ type }) => type),
+      ['cache', 'rateLimiter'],
+    )
+    assert.equal(data.sources[1].stats.totalRequests, 2)
+
+    assert.ok(monitor.detach(client))
+    assert.ok(!monitor.detach(client))
+    assert.ok(!Object.hasOwn(client.cache, 'getOrFetch'))
+    await client.cachedFetch('/c')
+    assert.equal(monitor.metrics.apiCalls, 2)
+  })
+
+  test('passes failures and arguments of a watched cache on', async () => {
+    const cache = new GitHubAPICache(join(folder, 'cache'))
+    await cache.init()
+    const monitor = new Monitor().attach(cache)
+    const failure = new Error('down')
+    const failing = async () => {
+      throw failure
+    }
+    await assert.rejects(cache.getOrFetch('u', failing), (error) => error === failure)
+    assert.equal(monitor.metrics.apiCalls, 1)
+    const wrong = /** @type {any} */ ('not a function')
+    await assert.rejects(cache.getOrFetch('u', wrong), { code: 'ERR_INVALID_ARG_TYPE' })
+  })
+
+  test('shows files, memory and a load test', async () => {
+    const processor = new FileBatchProcessor()
+    const profiler = new MemoryProfiler({ silent: true })
+    const benchmark = new PerformanceBenchmark()
+    const monitor = new Monitor().attach(processor).attach(profiler).attach(benchmark)
+    await processor.addWriteOperation(join(folder, 'file'), 'text')
+    /** @type {unknown[]} */
+    const points = []
+    const load = { name: 'load', target: url, duration: 1200, concurrency: 1, rampUp: 0 }
+    await benchmark.runLoadTest({ ...load, onProgress: (point) => points.push(point) })
+    const data = monitor.generateDashboardData()
+    assert.equal(data.processingStats?.successfulOperations, 1)
+    assert.deepEqual(
+      data.sources.map(({ type }) => type),
+      ['fileProcessor', 'memoryProfiler', 'benchmark'],
+    )
+    assert.ok(points.length > 0)
+    assert.deepEqual(data.loadTest, { name: 'load', point: points.at(-1) })
+  })
+
+  test('keeps metrics of the user, in three formats', () => {
+    const monitor = new Monitor()
+    for (const value of [10, 20, 30]) monitor.record('queueTime', value)
+    assert.equal(monitor.summary('queueTime')?.mean, 20)
+    assert.equal(monitor.summary('unknown'), null)
+    assert.equal(monitor.generateDashboardData().windows.queueTime.max, 30)
+
+    const text = monitor.toPrometheus()
+    assert.match(text, /^# TYPE aiwf_memory_rss_bytes gauge\naiwf_memory_rss_bytes \d+$/m)
+    assert.match(text, /^aiwf_queue_time_count 3$/m)
+
+    const [{ scopeMetrics }] = monitor.toOpenTelemetry().resourceMetrics
+    const metric = /** @type {any} */ (
+      scopeMetrics[0].metrics.find(({ name }) => name === 'aiwf.queueTime')
+    )
+    assert.equal(metric.summary.dataPoints[0].count, '3')
+    assert.equal(metric.summary.dataPoints[0].sum, 60)
+  })
+
+  test('is iterated', async () => {
+    /** @type {number[]} */
+    const times = []
+    for await (const { timestamp } of new Monitor({ interval: 5 })) {
+      if (times.push(timestamp) === 3) break
+    }
+    assert.equal(times.length, 3)
+    assert.ok(times[0] < times[2])
+  })
+
+  test('checks its arguments', () => {
+    const create = /** @type {any} */ (Monitor)
+    assert.throws(() => create(), TypeError)
+    assert.throws(() => new create({ window: 1 }), { code: 'ERR_OUT_OF_RANGE' })
+    const monitor = new create()
+    assert.throws(() => monitor.attach({}), { code: 'ERR_INVALID_ARG_TYPE' })
+    for (const value of [-1, Number.NaN, Infinity]) {
+      assert.throws(() => monitor.record('metric', value), { code: 'ERR_OUT_OF_RANGE' })
+    }
+    for (let count = 0; count < 1000; count++) monitor.record(`metric ${count}`, 1)
+    assert.throws(() => monitor.record('one more', 1), { code: 'ERR_OUT_OF_RANGE' })
+  })
+})

@@ -1,0 +1,126 @@
+// @ts-check
+'use strict'
+
+const { existsSync } = require('node:fs')
+const { parseArgs } = require('node:util')
+const { GitHubAPICache } = require('../cache-system.js')
+const { defaultCacheDir } = require('./cache-dir.js')
+const { bytes } = require('./summary.js')
+
+const HELP = `Usage: aiwf-native cache <stats|verify|clean|clear> [options]
+
+  stats    count what is on disk
+  verify   read every entry and drop the damaged ones
+  clean    remove expired entries
+  clear    remove all entries
+
+Options:
+  --cache-dir <folder>  the cache (default: ~/.cache/aiwf-native, or $XDG_CACHE_HOME/aiwf-native)
+  --ttl <ms>            with clean: the age at which an entry without a policy of its own expires (default: 300000)
+  --json                print the result as JSON
+  -h, --help            show this help
+
+Exit code: 0 done, 1 failed or damaged entries found, 2 called wrongly.
+`
+
+/** @satisfies {import('node:util').ParseArgsConfig['options']} */
+const OPTIONS = /** @type {const} */ ({
+  'cache-dir': { type: 'string' },
+  ttl: { type: 'string' },
+  json: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+})
+
+/**
+ * What a command found or did, its text, and its exit code.
+ *
+ * @typedef {{ result: object, text: string, code?: number }} Outcome
+ */
+
+/** @type {Record<string, (cache: GitHubAPICache) => Promise<Outcome>>} */
+const actions = {
+  async stats(cache) {
+    const { entries, bytes: size } = await cache.diskStats()
+    const result = { cacheDir: cache.cacheDir, entries, bytes: size }
+    return { result, text: `${cache.cacheDir}: ${entries} entries, ${bytes(size)}` }
+  },
+  async verify(cache) {
+    const result = await cache.verify()
+    const { damagedEntries, damagedBytes } = result
+    const text = damagedEntries
+      ? `${damagedEntries} damaged entries dropped, ${bytes(damagedBytes)}`
+      : 'No damaged entries'
+    return { result, text, code: damagedEntries > 0 ? 1 : 0 }
+  },
+  async clean(cache) {
+    const { expiredDiskEntries, freedBytes } = await cache.cleanup()
+    const text = `${expiredDiskEntries} expired entries removed, ${bytes(freedBytes)} freed`
+    return { result: { expiredDiskEntries, freedBytes }, text }
+  },
+  async clear(cache) {
+    const result = await cache.diskStats()
+    await cache.clear()
+    return { result, text: `${result.entries} entries removed, ${bytes(result.bytes)}` }
+  },
+}
+
+/**
+ * `aiwf-native cache`
+ *
+ * @param {string[]} args
+ * @returns {Promise<number>} the exit code
+ */
+async function cache(args) {
+  let parsed
+  try {
+    parsed = parseArgs({ args, options: OPTIONS, allowPositionals: true })
+  } catch (error) {
+    return misused(/** @type {Error} */ (error).message)
+  }
+  const { values, positionals } = parsed
+  if (values.help) {
+    console.log(HELP)
+    return 0
+  }
+  const [name = ''] = positionals
+  if (!Object.hasOwn(actions, name) || positionals.length > 1) {
+    return misused(`expected ${Object.keys(actions).join(', ')}`)
+  }
+  const ttl = Number(values.ttl ?? 300_000)
+  if (!Number.isInteger(ttl) || ttl < 1) {
+    return misused(`--ttl must be a whole number above 0, not '${values.ttl}'`)
+  }
+  return run(actions[name], values['cache-dir'] || defaultCacheDir(), ttl, values.json ?? false)
+}
+
+/**
+ * @param {(cache: GitHubAPICache) => Promise<Outcome>} action
+ * @param {string} cacheDir
+ * @param {number} ttl
+ * @param {boolean} json
+ */
+async function run(action, cacheDir, ttl, json) {
+  // Opening it would make it.
+  if (!existsSync(cacheDir)) {
+    console.error(`aiwf-native: there is no cache in ${cacheDir}`)
+    return 1
+  }
+  try {
+    const opened = new GitHubAPICache(cacheDir, ttl)
+    await opened.init()
+    const { result, text, code = 0 } = await action(opened)
+    console.log(json ? JSON.stringify(result, null, 2) : text)
+    return code
+  } catch (error) {
+    console.error(`aiwf-native: ${/** @type {Error} */ (error).message}`)
+    return 1
+  }
+}
+
+/** @param {string} message */
+function misused(message) {
+  console.error(`aiwf-native cache: ${message}\n\n${HELP}`)
+  return 2
+}
+
+module.exports = { cache }

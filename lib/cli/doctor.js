@@ -1,0 +1,138 @@
+// @ts-check
+'use strict'
+
+const { existsSync } = require('node:fs')
+const os = require('node:os')
+const { parseArgs } = require('node:util')
+const manifest = require('../../package.json')
+const { currentHost, platformName } = require('../internal/platform.js')
+const { processReport } = require('../internal/process-report.js')
+const { defaultCacheDir } = require('./cache-dir.js')
+const { bytes } = require('./summary.js')
+
+/** @typedef {{ name: string, status: 'ok' | 'warn' | 'fail', message: string }} Finding */
+
+const HELP = `Usage: aiwf-native doctor [options]
+
+Shows what the machine, Node, the binary, the limits and the cache look like.
+
+Options:
+  --cache-dir <folder>  the cache (default: ~/.cache/aiwf-native, or $XDG_CACHE_HOME/aiwf-native)
+  --json                print the findings as JSON
+  -h, --help            show this help
+
+Exit code: 0 nothing failed, 1 something did, 2 called wrongly.
+`
+
+/** @satisfies {import('node:util').ParseArgsConfig['options']} */
+const OPTIONS = /** @type {const} */ ({
+  'cache-dir': { type: 'string' },
+  json: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+})
+
+const OLDEST_NODE = 20
+/** Below it, a batch of files at the default concurrency and a few hundred connections do not fit. */
+const FEW_DESCRIPTORS = 1024
+
+const COLOURS = { ok: 32, warn: 33, fail: 31 }
+
+/**
+ * `aiwf-native doctor`
+ *
+ * @param {string[]} args
+ * @returns {Promise<number>} the exit code
+ */
+async function doctor(args) {
+  let values
+  try {
+    values = parseArgs({ args, options: OPTIONS }).values
+  } catch (error) {
+    console.error(`aiwf-native doctor: ${/** @type {Error} */ (error).message}\n\n${HELP}`)
+    return 2
+  }
+  if (values.help) {
+    console.log(HELP)
+    return 0
+  }
+  const native = binary()
+  const findings = [machine(), node(), native, memory(), ...descriptors()]
+  // Without the binary no cache can be opened.
+  if (native.status === 'ok') findings.push(await cache(values['cache-dir'] || defaultCacheDir()))
+  if (values.json) console.log(JSON.stringify({ findings }, null, 2))
+  else for (const finding of findings) console.log(line(finding))
+  return findings.some(({ status }) => status === 'fail') ? 1 : 0
+}
+
+/** @returns {Finding} */
+function machine() {
+  const cores = os.availableParallelism()
+  const message = `${os.type()} ${os.release()}, ${process.arch}, ${cores} cores`
+  return { name: 'Machine', status: 'ok', message }
+}
+
+/** @returns {Finding} */
+function node() {
+  const { node: version } = process.versions
+  const old = Number.parseInt(version, 10) < OLDEST_NODE
+  const message = old ? `${version}: needs ${OLDEST_NODE} or later` : version
+  return { name: 'Node', status: old ? 'fail' : 'ok', message }
+}
+
+/** @returns {Finding} */
+function binary() {
+  const platform = platformName(currentHost())
+  try {
+    require('../internal/native.js')
+    return { name: 'Binary', status: 'ok', message: `${manifest.version}, ${platform}` }
+  } catch (error) {
+    return { name: 'Binary', status: 'fail', message: /** @type {Error} */ (error).message }
+  }
+}
+
+/** @returns {Finding} */
+function memory() {
+  // What a container allows, if that is less; 0 or more than there is where nothing limits.
+  const allowed = process.constrainedMemory() || Number.POSITIVE_INFINITY
+  const limit = Math.min(os.totalmem(), allowed)
+  const message = `${bytes(limit)} for this process, ${bytes(os.freemem())} free on the machine`
+  return { name: 'Memory', status: 'ok', message }
+}
+
+/** @returns {Finding[]} none where there is no limit to read */
+function descriptors() {
+  const soft = processReport().userLimits?.open_files?.soft
+  if (soft === undefined) return []
+  const few = typeof soft === 'number' && soft < FEW_DESCRIPTORS
+  const message = few ? `${soft}: raise it with ulimit -n ${FEW_DESCRIPTORS}` : String(soft)
+  return [{ name: 'Open files', status: few ? 'warn' : 'ok', message }]
+}
+
+/**
+ * @param {string} cacheDir
+ * @returns {Promise<Finding>}
+ */
+async function cache(cacheDir) {
+  const name = 'Cache'
+  if (!existsSync(cacheDir)) return { name, status: 'ok', message: `${cacheDir}: none yet` }
+  const { GitHubAPICache } = require('../cache-system.js')
+  try {
+    const opened = new GitHubAPICache(cacheDir)
+    await opened.init()
+    const { entries, bytes: size } = await opened.diskStats()
+    return { name, status: 'ok', message: `${cacheDir}: ${entries} entries, ${bytes(size)}` }
+  } catch (error) {
+    const message = `${cacheDir}: ${/** @type {Error} */ (error).message}`
+    return { name, status: 'fail', message }
+  }
+}
+
+/** @param {Finding} finding */
+function line({ name, status, message }) {
+  const coloured = process.stdout.isTTY && !process.env.NO_COLOR
+  const word = status.padEnd(4)
+  const shown = coloured ? `\x1b[${COLOURS[status]}m${word}\x1b[39m` : word
+  return `${shown}  ${name.padEnd(10)}  ${message}`
+}
+
+module.exports = { doctor }

@@ -1,0 +1,126 @@
+// @ts-check
+'use strict'
+
+const { spawn } = require('node:child_process')
+const { mkdtemp, readFile, rm } = require('node:fs/promises')
+const { constants, tmpdir } = require('node:os')
+const { join } = require('node:path')
+const { parseArgs } = require('node:util')
+const { bytes } = require('./summary.js')
+
+/** @import { MemoryReport } from '../memory-profiler.js' */
+
+const HELP = `Usage: aiwf-native profile [options] -- node <script> [arguments]
+
+Runs a Node program, profiles its memory, and shows a report on standard error when it exits. A program that a signal
+ends leaves no report.
+
+Options:
+  --json       print the report as JSON
+  -h, --help   show this help
+
+Exit code: that of the program; 1 if it could not be started, 2 called wrongly.
+`
+
+/** @satisfies {import('node:util').ParseArgsConfig['options']} */
+const OPTIONS = /** @type {const} */ ({
+  json: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+})
+
+/**
+ * `aiwf-native profile`
+ *
+ * @param {string[]} args
+ * @returns {Promise<number>} the exit code
+ */
+async function profile(args) {
+  const separator = args.indexOf('--')
+  const own = separator < 0 ? args : args.slice(0, separator)
+  const command = separator < 0 ? [] : args.slice(separator + 1)
+  let values
+  try {
+    values = parseArgs({ args: own, options: OPTIONS }).values
+  } catch (error) {
+    return misused(/** @type {Error} */ (error).message)
+  }
+  if (values.help) {
+    console.log(HELP)
+    return 0
+  }
+  if (command.length === 0) return misused("expected '-- node <script>'")
+  const folder = await mkdtemp(join(tmpdir(), 'aiwf-native-'))
+  try {
+    const file = join(folder, 'report.json')
+    const code = await run(command, file)
+    report(await readFile(file, 'utf8').catch(() => undefined), values.json ?? false)
+    return code
+  } catch (error) {
+    console.error(`aiwf-native: ${/** @type {Error} */ (error).message}`)
+    return 1
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+/**
+ * @param {string[]} command
+ * @param {string} file where the program's profiler writes its report
+ * @returns {Promise<number>} the exit code, 128 and its number for a signal as in a shell
+ */
+function run([program, ...args], file) {
+  // Quoted: the path may have spaces.
+  const preload = `--require ${JSON.stringify(join(__dirname, 'profile-preload.js'))}`
+  const options = [process.env.NODE_OPTIONS, preload].filter(Boolean).join(' ')
+  const env = {
+    ...process.env,
+    NODE_OPTIONS: options,
+    AIWF_NATIVE_PROFILE: file,
+    AIWF_NATIVE_PROFILE_PARENT: String(process.pid),
+  }
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { env, stdio: 'inherit' })
+    child.on('error', reject)
+    child.on('close', (code, signal) => {
+      resolve(code ?? 128 + (signal ? constants.signals[signal] : 0))
+    })
+  })
+}
+
+/**
+ * On standard error: standard output is the program's.
+ *
+ * @param {string | undefined} json
+ * @param {boolean} asJson
+ */
+function report(json, asJson) {
+  if (json === undefined) {
+    console.error('aiwf-native: the program left no report')
+    return
+  }
+  if (asJson) {
+    console.error(json)
+    return
+  }
+  /** @type {MemoryReport} */
+  const { peak, statistics, alerts, suggestions } = JSON.parse(json)
+  console.error(`${'Peak memory'.padEnd(14)} ${bytes(peak.rss)}`)
+  const { heapUsed } = statistics
+  if (heapUsed) {
+    const { min, avg, max } = heapUsed
+    const shown = `${bytes(min)} least, ${bytes(avg)} mean, ${bytes(max)} most`
+    console.error(`${'Heap used'.padEnd(14)} ${shown}`)
+  }
+  console.error(`${'Alerts'.padEnd(14)} ${alerts.length}`)
+  for (const { suggestion, priority } of suggestions) {
+    console.error(`${priority.padEnd(14)} ${suggestion}`)
+  }
+}
+
+/** @param {string} message */
+function misused(message) {
+  console.error(`aiwf-native profile: ${message}\n\n${HELP}`)
+  return 2
+}
+
+module.exports = { profile }

@@ -1,0 +1,228 @@
+import { EventEmitter } from 'node:events'
+import type {
+  CacheStats,
+  GitHubAPICache,
+  OptimizedGitHubClient,
+  RateLimiter,
+} from './cache-system.js'
+import type { FileBatchProcessor } from './file-batch-processor.js'
+import type { MemoryProfiler } from './memory-profiler.js'
+import type { LoadTestPoint, PerformanceBenchmark } from './performance-benchmark.js'
+
+/** What a monitor watches. A client brings its cache and its rate limiter. */
+export type Source =
+  | GitHubAPICache
+  | OptimizedGitHubClient
+  | RateLimiter
+  | FileBatchProcessor
+  | MemoryProfiler
+  | PerformanceBenchmark
+
+export type SourceType = 'cache' | 'rateLimiter' | 'fileProcessor' | 'memoryProfiler' | 'benchmark'
+
+export interface MonitorOptions {
+  /** Milliseconds that rates and percentiles cover, at least 60. Default: 60,000. */
+  window?: number
+  /** Milliseconds between two values of the async iterator. Default: 1,000. */
+  interval?: number
+  /** Is given each recorded value, `responseTime` too: to its rules (`check`) and its watch for anomalies (`observe`). */
+  alerts?: AlertSystem
+}
+
+export interface LiveMetrics {
+  /** Requests that attached caches and clients passed to the network, since they were attached; GET and HEAD only. */
+  apiCalls: number
+  /** Hits over look-ups of all attached caches, 0 to 1. */
+  cacheHitRate: number
+  /** Bytes of V8's heap in use. */
+  memoryUsage: number
+  /** Mean milliseconds of those requests in the window, waiting for the rate limiter included; 0 without any. */
+  responseTime: number
+}
+
+/** The values of a metric in the window, in its unit. */
+export interface MetricSummary {
+  count: number
+  /** Values a second. */
+  rate: number
+  mean: number
+  min: number
+  max: number
+  /** Percentiles by nearest rank, within 1 %. */
+  p50: number
+  p95: number
+  p99: number
+}
+
+export interface LoadTestState {
+  name: string
+  /** The last second that was told. */
+  point: LoadTestPoint
+}
+
+export interface DashboardData {
+  /** Milliseconds since the epoch. */
+  timestamp: number
+  /** Seconds since the process started. */
+  uptime: number
+  memoryUsage: NodeJS.MemoryUsage
+  /** `getStats()` of the cache attached first. */
+  cacheStats: CacheStats | null
+  /** `getStats()` of the file processor attached first. */
+  processingStats: ReturnType<FileBatchProcessor['getStats']> | null
+  metrics: LiveMetrics
+  /** `responseTime` (milliseconds) and what `record` was given. */
+  windows: Record<string, MetricSummary>
+  /** All attached objects, in the order they were attached. */
+  sources: { type: SourceType; stats: any }[]
+  /** The latest load test of an attached benchmark. */
+  loadTest: LoadTestState | null
+}
+
+/** The shape of OTLP/JSON. */
+export interface OpenTelemetryMetrics {
+  resourceMetrics: {
+    resource: object
+    scopeMetrics: { scope: { name: string; version: string }; metrics: { name: string }[] }[]
+  }[]
+}
+
+/** What the engines' objects do, live. Iterating it awaits `interval` between two `generateDashboardData()`. */
+export class Monitor implements AsyncIterable<DashboardData> {
+  /** @throws TypeError or RangeError for wrong options. */
+  constructor(options?: MonitorOptions)
+  /**
+   * Watches an object from now on; twice is once. A cache's `getOrFetch` and a benchmark's `runLoadTest` are wrapped
+   * on this object until it is detached.
+   *
+   * @throws TypeError for anything else than an object of an engine.
+   */
+  attach(source: Source): this
+  /** Stops watching; false if it was not watched. */
+  detach(source: Source): boolean
+  /**
+   * Adds a value to a metric of your own.
+   *
+   * @param value Finite, not below 0.
+   * @throws RangeError for another value, and beyond 1,000 names.
+   */
+  record(metric: string, value: number): void
+  /** What is known of a metric's window; `null` if it is empty. */
+  summary(metric: string): MetricSummary | null
+  readonly metrics: LiveMetrics
+  generateDashboardData(): DashboardData
+  /** Prometheus' text format 0.0.4; each name begins with `aiwf_`. */
+  toPrometheus(): string
+  toOpenTelemetry(): OpenTelemetryMetrics
+  [Symbol.asyncIterator](): AsyncGenerator<DashboardData, void, unknown>
+}
+
+export interface ThresholdExceeded {
+  type: 'threshold_exceeded'
+  metric: string
+  value: number
+  threshold: number
+}
+
+export interface Anomaly {
+  /** `spike`: one value far away. `shift`: the level has moved, by little perhaps. */
+  kind: 'spike' | 'shift'
+  /** The mean so far. */
+  expected: number
+  /** Standard deviations from it, with its sign. */
+  score: number
+}
+
+export interface AnomalyDetected extends Anomaly {
+  type: 'anomaly_detected'
+  metric: string
+  value: number
+}
+
+/** `sendAlert` takes any object with a type. */
+export type Alert = ThresholdExceeded | AnomalyDetected | { type: string; [key: string]: unknown }
+
+/** When an episode of values above a threshold alerts. */
+export interface AlertJudgement {
+  /** Share of the threshold by which a value must fall below it to end an episode, 0 to 1. Default: 0. */
+  hysteresis?: number
+  /** Milliseconds between two alerts of an episode; `Infinity` for one. Default: 0, every value above alerts. */
+  repeatAfter?: number
+}
+
+export interface AlertRule extends AlertJudgement {
+  metric: string
+  threshold: number
+}
+
+export interface WebhookOptions {
+  /** Alerts are posted there as JSON. Redirects are not followed. */
+  url: string
+  /** Milliseconds. Default: 5,000. */
+  timeout?: number
+  headers?: Record<string, string>
+}
+
+export interface AlertSystemOptions extends AlertJudgement {
+  alertCallback?: (alert: Alert) => void
+  /** Default: none, nothing leaves the process. */
+  webhook?: WebhookOptions
+  /** Alerts kept in `history`. Default: 1,000. */
+  maxHistory?: number
+}
+
+export interface AlertEvents {
+  /** An alert was sent. */
+  alert: [alert: Alert]
+  /** An episode is over. */
+  resolved: [episode: { metric: string; value: number; threshold: number }]
+  /** The webhook took an alert. */
+  delivered: [alert: Alert]
+  /** The webhook did not. */
+  undelivered: [alert: Alert, error: Error]
+}
+
+/** Alerts for values above their thresholds. */
+export class AlertSystem extends EventEmitter<AlertEvents> {
+  /** @throws TypeError or RangeError for wrong options. */
+  constructor(options?: AlertSystemOptions)
+  alertCallback: ((alert: Alert) => void) | undefined
+  /** The latest alerts sent, oldest first. */
+  readonly history: Alert[]
+  /** What `check` applies. A write is checked whole: TypeError or RangeError that names the rule and the key. */
+  rules: AlertRule[]
+  /**
+   * Takes the rules of a JSON file, an array of `AlertRule`, in place of those before.
+   *
+   * @throws the error of reading it, or Error (`ERR_AIWF_INVALID_RULES`); the rules before then stay.
+   */
+  loadRules(file: string | URL): Promise<void>
+  /** Applies the rules to values by metric. A metric without a value is not judged. */
+  check(metrics: Record<string, number>): void
+  /** Calls `sendAlert` if an alert is due for this value; returns whether it was. */
+  checkThreshold(metric: string, value: number, threshold: number): boolean
+  /**
+   * Calls `sendAlert` if a value does not fit those of this metric before; returns whether it did. See `AnomalyDetector`.
+   *
+   * @throws RangeError beyond 1,000 metrics.
+   */
+  observe(metric: string, value: number): boolean
+  /** Keeps the alert, calls `alertCallback`, emits `alert`, and posts to the webhook if there is one. Overridable. */
+  sendAlert(alert: Alert): void
+  /** Raises no alerts of a metric for `duration` milliseconds; 0 ends a silence. */
+  silence(metric: string, duration: number): void
+}
+
+/**
+ * Finds values that do not fit the stream they arrive in, in constant time and memory: a robust z-score over
+ * exponentially weighted averages for spikes, a cumulative sum for shifts. The first 30 values, and 30 after each shift,
+ * only teach it. Values should depend little on those before.
+ */
+export class AnomalyDetector {
+  /**
+   * Judges the next value.
+   *
+   * @throws TypeError or RangeError for a value that is not a safe number.
+   */
+  push(value: number): Anomaly | null
+}
