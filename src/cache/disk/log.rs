@@ -27,7 +27,8 @@ const WORTH_REWRITING: u64 = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Log {
     folder: PathBuf,
-    lock: Arc<File>,
+    /// Held by the one who writes; where nothing can be written, why not.
+    lock: Result<Arc<File>, ReadOnly>,
     segments: BTreeMap<u64, Segment>,
     index: HashMap<Key, Location>,
     /// Sees segments come and go.
@@ -38,12 +39,21 @@ pub(super) struct Log {
 const LARGEST_AT_ONCE: u64 = 256 << 10;
 
 impl Log {
+    /// Opens the log of this folder; where nothing can be written, for reading.
     pub fn open(folder: &Path) -> io::Result<Self> {
-        let lock = private(OpenOptions::new().read(true).write(true).create(true))
-            .open(folder.join(LOCK))?;
-        let (lock, watch, folder) = (Arc::new(lock), Watch::new(folder), folder.to_owned());
+        let lock =
+            private(OpenOptions::new().read(true).write(true).create(true)).open(folder.join(LOCK));
+        let lock = match lock {
+            Ok(lock) => Ok(Arc::new(lock)),
+            Err(error) => Err(ReadOnly::of(error)?),
+        };
+        let (watch, folder) = (Watch::new(folder), folder.to_owned());
         let (segments, index) = Default::default();
         let mut log = Self { folder, lock, segments, index, watch };
+        if log.lock.is_err() {
+            log.reload()?;
+            return Ok(log);
+        }
         let _guard = log.locked()?;
         log.reload()?;
         // Nobody is writing: what could not be opened is damaged.
@@ -160,9 +170,10 @@ impl Log {
 
     /// Makes this the only writer, until the guard is dropped. File systems without locks have none.
     fn locked(&self) -> io::Result<Guard> {
-        match self.lock.lock() {
+        let lock = self.lock.as_ref().map_err(|read_only| read_only.error())?;
+        match lock.lock() {
             Err(error) if error.kind() != ErrorKind::Unsupported => Err(error),
-            _ => Ok(Guard(Arc::clone(&self.lock))),
+            _ => Ok(Guard(Arc::clone(lock))),
         }
     }
 
@@ -186,7 +197,7 @@ impl Log {
 
     /// Opens the segments from `number` on that others have begun.
     fn follow(&mut self, mut number: u64) -> io::Result<()> {
-        while let Some(segment) = Segment::open(&self.folder, number)? {
+        while let Some(segment) = Segment::open(&self.folder, number, self.lock.is_ok())? {
             self.segments.insert(number, segment);
             self.scan(number)?;
             number += 1;
@@ -200,7 +211,7 @@ impl Log {
         self.index.clear();
         self.segments.clear();
         for number in self.numbers()? {
-            if let Some(segment) = Segment::open(&self.folder, number)? {
+            if let Some(segment) = Segment::open(&self.folder, number, self.lock.is_ok())? {
                 self.segments.insert(number, segment);
                 self.scan(number)?;
             }
@@ -247,9 +258,9 @@ impl Log {
         Some(at)
     }
 
-    /// Forgets an entry for good.
+    /// Forgets an entry, for good where that can be written.
     fn kill(&mut self, key: &Key) -> io::Result<()> {
-        let at = self.forget(key);
+        let at = self.forget(key).filter(|_| self.lock.is_ok());
         match at.and_then(|at| Some((self.segments.get(&at.segment)?, at))) {
             Some((segment, at)) => segment.kill(&at),
             None => Ok(()),
@@ -338,6 +349,26 @@ impl Log {
     /// Bytes of all segments.
     fn bytes(&self) -> u64 {
         self.segments.values().map(|segment| segment.known).sum()
+    }
+}
+
+/// Why a folder can only be read: the code of the operating system, if it gave one.
+#[derive(Debug)]
+struct ReadOnly(ErrorKind, Option<i32>);
+
+impl ReadOnly {
+    /// What refusal to write means that. Other errors are handed back.
+    fn of(error: io::Error) -> io::Result<Self> {
+        match error.kind() {
+            kind @ (ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied) => {
+                Ok(Self(kind, error.raw_os_error()))
+            }
+            _ => Err(error),
+        }
+    }
+
+    fn error(&self) -> io::Error {
+        self.1.map_or_else(|| self.0.into(), io::Error::from_raw_os_error)
     }
 }
 

@@ -85,9 +85,9 @@ impl Segment {
     }
 
     /// Opens the file with this number. `None` if there is none, or if its header is damaged.
-    pub fn open(folder: &Path, number: u64) -> io::Result<Option<Self>> {
+    pub fn open(folder: &Path, number: u64, writable: bool) -> io::Result<Option<Self>> {
         let path = path_of(folder, number);
-        let file = match OpenOptions::new().read(true).write(true).open(&path) {
+        let file = match OpenOptions::new().read(true).write(writable).open(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             file => file?,
         };
