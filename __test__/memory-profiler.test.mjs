@@ -325,7 +325,8 @@ test('a process exits while it is profiled, a monitored one when the report is t
     const { MemoryProfiler } = require(process.argv[1])
     new MemoryProfiler({ silent: true, samplingInterval: 1 }).monitor(50)
       .then((report) => console.log(Object.keys(report).join()))`)
-  assert.equal(monitored.stdout, 'timestamp,current,peak,statistics,alerts,suggestions,snapshots\n')
+  const keys = 'timestamp,current,peak,statistics,alerts,suggestions,snapshots,gc,eventLoopDelay'
+  assert.equal(monitored.stdout, `${keys}\n`)
 })
 
 test('workers may end or be terminated while they are profiled', async () => {
