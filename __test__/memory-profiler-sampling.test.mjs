@@ -165,6 +165,37 @@ test('a share is of the limit of what it limits', () => {
   assert.throws(() => quiet({ rssThreshold: /** @type {any} */ ('-1%') }), wrong)
 })
 
+test('alerts are held back as asked for, and emitted one by one', () => {
+  const profiler = quiet({ alertHysteresis: 0.1, heapThreshold: 100 })
+  profiler.thresholds = { heapUsed: 100, heapTotal: Infinity, external: Infinity, rss: Infinity }
+  /** @type {number[]} */
+  const heard = []
+  profiler.on('alert', (alert) => heard.push(/** @type {any} */ (alert).value))
+  const sample = profiler.takeSample()
+  heard.length = 0
+  for (const value of [50, 101, 102, 95, 103, 89, 104]) {
+    sample.memory.heapUsed = value
+    profiler.checkThresholds(sample)
+  }
+  assert.deepEqual(heard, [101, 104])
+
+  const paced = quiet({ alertInterval: 1000 })
+  paced.thresholds = profiler.thresholds
+  for (const [timestamp, heapUsed] of [
+    [0, 101],
+    [500, 102],
+    [999, 103],
+    [1000, 104],
+  ]) {
+    paced.checkThresholds({ ...sample, timestamp, memory: { ...sample.memory, heapUsed } })
+  }
+  assert.deepEqual(
+    paced.alerts.map((alert) => /** @type {any} */ (alert).value),
+    [101, 104],
+  )
+  assert.throws(() => quiet({ alertHysteresis: 2 }), { code: 'ERR_OUT_OF_RANGE' })
+})
+
 test('an idle process is probed if that is asked for', async () => {
   const probing = quiet({ leakDetection: { probe: 20 } })
   await sampled(probing, () => (probing.generateReport().gc?.major.count ?? 0) >= 3)

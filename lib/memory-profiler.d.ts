@@ -90,7 +90,8 @@ export interface LeakAlert {
   heapTrend: number
   rssTrend: number
   /**
-   * How sure it is: of leak-free hours fewer than 1 % are suspected, and fewer still are taken for a leak. This and what follows is told by a running profiler only.
+   * How sure it is: of leak-free hours 0.2 to 1 % are suspected, and fewer than half as many are taken for a leak
+   * (`docs/leak-detection.md`). This and what follows is told by a running profiler only.
    */
   level?: 'suspected' | 'leak'
   /** Which memory grows: V8's heap, what JavaScript objects hold outside of it, or what V8 does not account for. */
@@ -210,6 +211,13 @@ export interface MemoryProfilerOptions {
   externalThreshold?: Threshold
   /** Default 500 MiB. */
   rssThreshold?: Threshold
+  /** The least milliseconds between two alerts of one metric, or of a leak. Default 0: at every sample. */
+  alertInterval?: number
+  /**
+   * Above 0, a metric that raised an alert raises the next only after it fell below its threshold by this share of it, and
+   * exceeded it again. Default 0.
+   */
+  alertHysteresis?: number
   leakDetection?: LeakDetectionOptions
   /**
    * Reads the proportional set size (Linux), once a minute. It walks all pages, and the process waits when it maps memory

@@ -2,6 +2,7 @@
 //!
 //! [`process`] reads what the system knows, [`sampler`] does so on a beat from a thread of its own,
 //! [`leak`] and [`growth`] judge whether memory grows for good (with the statistics of [`trend`]),
+//! [`threshold`] keeps alerts from repeating,
 //! [`advice`] turns figures into recommendations, [`temp_files`] clears old temporary files, and [`simulation`]
 //! makes programs to test the judges with. V8's own figures come from JavaScript: Node-API has none.
 
@@ -14,4 +15,5 @@ pub mod process;
 pub mod sampler;
 pub mod simulation;
 pub mod temp_files;
+pub mod threshold;
 pub mod trend;

@@ -91,4 +91,14 @@ function leakRule(options = {}) {
   }
 }
 
-module.exports = { samplingInterval, maxSamples, thresholds, thresholdBytes, leakRule }
+/**
+ * @param {types.MemoryProfilerOptions} options
+ */
+function alertRule({ alertInterval, alertHysteresis }) {
+  return {
+    interval: args.number('alertInterval', alertInterval || 0, 0, LONGEST),
+    hysteresis: args.number('alertHysteresis', alertHysteresis || 0, 0, 1),
+  }
+}
+
+module.exports = { samplingInterval, maxSamples, thresholds, thresholdBytes, leakRule, alertRule }

@@ -15,6 +15,7 @@ const { difference, eventLoopDelay, statistics } = require('./report.js')
 const { Session } = require('./session.js')
 
 /** @import * as types from '../memory-profiler.js' */
+/** @import { NativeAlertGates } from '../../binding.js' */
 /** @typedef {InstanceType<typeof Session>} RunningSession */
 
 /** Alerts that a report shows. */
@@ -31,6 +32,8 @@ class MemoryProfiler extends EventEmitter {
   #maxSamples
   #leakRule
   #pss
+  /** Holds alerts back; without it each is told. @type {NativeAlertGates | undefined} */
+  #gates
   /** What runs while profiling. @type {RunningSession | undefined} */
   #session
   /** Counts of the latest session. @type {RunningSession['collections'] | undefined} */
@@ -59,6 +62,8 @@ class MemoryProfiler extends EventEmitter {
     this.#maxSamples = options.maxSamples(settings.maxSamples || 1000)
     this.#leakRule = options.leakRule(settings.leakDetection)
     this.#pss = Boolean(settings.pss)
+    const { interval, hysteresis } = options.alertRule(settings)
+    if (interval || hysteresis) this.#gates = new native.NativeAlertGates(interval, hysteresis)
     this.thresholds = options.thresholds(settings)
     /** @type {types.MemoryProfilerOptions['alertCallback']} */
     this.alertCallback = settings.alertCallback
@@ -146,8 +151,10 @@ class MemoryProfiler extends EventEmitter {
       const name = /** @type {keyof types.MemoryThresholds} */ (metric)
       const threshold = options.thresholdBytes(metric, this.thresholds[name] ?? Infinity)
       const value = sample.memory[name]
-      if (value > threshold)
-        alerts.push({ type: 'threshold_exceeded', metric, value, threshold, timestamp })
+      const told = this.#gates
+        ? this.#gates.exceeds(metric, value, threshold, timestamp)
+        : value > threshold
+      if (told) alerts.push({ type: 'threshold_exceeded', metric, value, threshold, timestamp })
     }
     if (alerts.length > 0) this.#raise(alerts)
   }
@@ -184,7 +191,7 @@ class MemoryProfiler extends EventEmitter {
     /** @type {types.LeakAlert} */
     const alert = { type: 'memory_leak_suspected', ...growth, timestamp }
     if (this.#session) this.#suspicion = alert
-    this.#raise([alert])
+    if (this.#gates?.exceeds(alert.type, 1, 0, timestamp) ?? true) this.#raise([alert])
   }
 
   /**

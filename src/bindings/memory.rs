@@ -18,6 +18,7 @@ use crate::{
         process::{self, Figures, Pss},
         sampler::{Beat, Drained, Sampler, SamplerOptions},
         temp_files::{self, Scope},
+        threshold::{AlertGates, AlertRule},
     },
 };
 
@@ -144,6 +145,28 @@ impl From<Suspicion> for MemoryLeak {
             window: found.window_ms,
             until_limit: found.until_limit_ms,
         }
+    }
+}
+
+/// Decides which alerts are told again, and when.
+#[napi]
+pub struct NativeAlertGates {
+    gates: AlertGates,
+}
+
+#[napi]
+impl NativeAlertGates {
+    /// The least milliseconds between equal alerts; the share of its threshold by which a value must fall before it
+    /// counts as crossing again.
+    #[napi(constructor, catch_unwind)]
+    pub fn new(interval: f64, hysteresis: f64) -> Self {
+        Self { gates: AlertGates::new(AlertRule { interval_ms: interval, hysteresis }) }
+    }
+
+    /// Whether the value of `metric` is to be told now.
+    #[napi(catch_unwind)]
+    pub fn exceeds(&mut self, metric: String, value: f64, threshold: f64, now: f64) -> bool {
+        self.gates.exceeds(&metric, value, threshold, now)
     }
 }
 

@@ -4,7 +4,8 @@
 //! collection to be seen. The lowest value of each *bucket* of half a minute enters the windows of two levels. A
 //! [`Window`] finds growth where the floors rise beyond chance (Mann–Kendall with Hamed and Rao's variance), by enough
 //! (Theil–Sen), without coming back, without levelling off, and not in one step. `suspected` looks at half an
-//! hour and more, `leak` at an hour; both have a short window for steep growth.
+//! hour and more, `leak` at an hour; both have a short window for steep growth. `docs/leak-detection.md`
+//! has how often they are wrong, and the rules they were measured against.
 //!
 //! Times are real times, whatever the beat: a program that warms up does so no faster for being sampled more often.
 //! Only growth by half within a hundred beats is judged by the beats, if collections confirm it.
