@@ -90,7 +90,7 @@ export interface LeakAlert {
   heapTrend: number
   rssTrend: number
   /**
-   * How sure it is: of leak-free hours 0.2 to 1 % are suspected, and fewer than half as many are taken for a leak
+   * How sure it is: of leak-free simulated hours at most 1 % are suspected, and at most 0.4 % are taken for a leak
    * (`docs/leak-detection.md`). This and what follows is told by a running profiler only.
    */
   level?: 'suspected' | 'leak'
