@@ -311,6 +311,12 @@ export class ObjectLeakDetector {
   stopTracking(): void
   /** Counts one more or one less, never below 0. Ignored unless tracking. */
   trackObject(type: string, operation?: 'create' | 'destroy'): void
+  /**
+   * Counts `object` under `type` until it is collected, also after tracking has stopped, and returns it. It does not keep the
+   * object alive. Ignored unless tracking. V8 tells of collected objects some time after a collection, so the
+   * count is at least that of the live ones.
+   */
+  track<T extends object>(object: T, type: string): T
   getObjectCounts(): Record<string, number>
   /** The types with more than `threshold` objects (default 1000). */
   findLeakingObjects(threshold?: number): { type: string; count: number }[]
