@@ -325,7 +325,8 @@ test('a process exits while it is profiled, a monitored one when the report is t
     const { MemoryProfiler } = require(process.argv[1])
     new MemoryProfiler({ silent: true, samplingInterval: 1 }).monitor(50)
       .then((report) => console.log(Object.keys(report).join()))`)
-  assert.equal(monitored.stdout, 'timestamp,current,peak,statistics,alerts,suggestions,snapshots\n')
+  const keys = 'timestamp,current,peak,statistics,alerts,suggestions,snapshots,gc,eventLoopDelay'
+  assert.equal(monitored.stdout, `${keys}\n`)
 })
 
 test('workers may end or be terminated while they are profiled', async () => {
@@ -498,6 +499,38 @@ test('objects are counted while tracked, never below zero', () => {
   assert.deepEqual([objects.tracking, objects.getObjectCounts()], [false, { A: 1, B: 0 }])
   objects.startTracking()
   assert.deepEqual(objects.getObjectCounts(), {})
+})
+
+test('real objects are counted until they are collected', async () => {
+  const objects = new ObjectLeakDetector()
+  const collect = () => quiet().forceGarbageCollection()
+  const track = (/** @type {number} */ count) => {
+    for (let index = 0; index < count; index++) objects.track({ index }, 'Row')
+  }
+  track(1)
+  objects.startTracking()
+  const kept = [objects.track({}, 'Kept'), objects.track(() => {}, 'Kept')]
+  track(100)
+  assert.deepEqual(objects.getObjectCounts(), { Kept: 2, Row: 100 })
+  objects.stopTracking()
+  await until(() => {
+    collect()
+    return objects.getObjectCounts().Row === 0
+  })
+  assert.deepEqual(objects.getObjectCounts(), { Kept: 2, Row: 0 })
+  objects.startTracking()
+  // Neither lets those go that were tracked before the counts were cleared.
+  kept.length = 0
+  objects.trackObject('Kept')
+  track(100)
+  await until(() => {
+    collect()
+    return objects.getObjectCounts().Row === 0
+  })
+  assert.equal(objects.getObjectCounts().Kept, 1)
+  const wrongType = { code: 'ERR_INVALID_ARG_TYPE' }
+  assert.throws(() => objects.track(/** @type {any} */ (1), 'Row'), wrongType)
+  assert.throws(() => objects.track({}, /** @type {any} */ (1)), wrongType)
 })
 
 test('large files are to be streamed', async () => {

@@ -1,3 +1,5 @@
+import type { EventEmitter } from 'node:events'
+
 /** Bytes, as of `process.memoryUsage()`. */
 export type MemoryUsage = NodeJS.MemoryUsage
 
@@ -22,20 +24,52 @@ export interface MemorySample {
   memory: MemoryUsage
   performance: MeasureFigures
   gc: HeapFigures
+  /** What the native thread read, if it took this sample. */
+  process?: ProcessFigures
+  /** Milliseconds for which the event loop kept the thread's call waiting, if it took this sample. */
+  eventLoopDelay?: number
   /**
-   * Set when the event loop was blocked at that time: `timestamp` and `memory.rss` are of that time, all else is
-   * the last that was known.
+   * Set when V8's figures could not be read at that time, since the event loop was blocked or the interval is under
+   * 20 ms: `timestamp`, `memory.rss` and `process` are of that time, all else is the last that was known.
    */
   heapStale?: true
 }
 
-/** Bytes above which an alert is raised. A field of `process.memoryUsage()` may be added. */
+/** What the system says. Absent where it does not say; all but `cpuTime` need Linux. */
+export interface ProcessFigures {
+  /** Bytes resident that belong to no file. */
+  anonymous?: number
+  /** Bytes resident of files, and shared memory. */
+  file?: number
+  /** Milliseconds of all threads since the process started. */
+  cpuTime: number
+  /** Page faults that needed no disk, since the process started. This and what follows is read once a second. */
+  minorFaults?: number
+  /** Page faults that needed the disk. */
+  majorFaults?: number
+  threads?: number
+  fileDescriptors?: number
+  /** Bytes: the tightest memory limit of the process's control groups. */
+  limit?: number
+  /** Bytes that count against that limit, without page cache that the kernel takes back first. */
+  limitUsed?: number
+  /** Bytes resident, shared pages divided by those who share them; see the option `pss`. */
+  pss?: number
+}
+
+/**
+ * Bytes, or a share such as `'80%'`: of V8's limit for `heapUsed` and `heapTotal`, else of the container's limit as it is
+ * now, or of the machine's memory where there is none.
+ */
+export type Threshold = number | `${number}%`
+
+/** Above which an alert is raised. A field of `process.memoryUsage()` may be added. */
 export interface MemoryThresholds {
-  heapUsed: number
-  heapTotal: number
-  external: number
-  rss: number
-  arrayBuffers?: number
+  heapUsed: Threshold
+  heapTotal: Threshold
+  external: Threshold
+  rss: Threshold
+  arrayBuffers?: Threshold
 }
 
 export interface ThresholdAlert {
@@ -55,6 +89,20 @@ export interface LeakAlert {
   type: 'memory_leak_suspected'
   heapTrend: number
   rssTrend: number
+  /**
+   * How sure it is: of leak-free simulated hours at most 1 % are suspected, and at most 0.4 % are taken for a leak
+   * (`docs/leak-detection.md`). This and what follows is told by a running profiler only.
+   */
+  level?: 'suspected' | 'leak'
+  /** Which memory grows: V8's heap, what JavaScript objects hold outside of it, or what V8 does not account for. */
+  memory?: 'heap' | 'external' | 'native'
+  bytesPerMinute?: number
+  /** 1 - p of the trend test, 0 to 1. */
+  confidence?: number
+  /** Milliseconds that were judged. */
+  window?: number
+  /** Milliseconds until V8's or the container's limit is reached at this pace, if there is one. */
+  untilLimit?: number
   /** Milliseconds since the epoch. */
   timestamp: number
 }
@@ -93,11 +141,26 @@ export interface CollectionResult {
   freed: { heapUsed: number; heapTotal: number; external: number; rss: number }
 }
 
-/** Bytes. */
-export interface MemoryRange {
+export interface Range {
   min: number
   max: number
   avg: number
+}
+
+export type CollectionKind = 'minor' | 'major' | 'incremental' | 'weakCallbacks'
+
+export interface CollectionFigures {
+  count: number
+  /** Milliseconds for which they stopped the program, together. */
+  duration: number
+  /** Milliseconds. */
+  maxDuration: number
+}
+
+/** V8's collections since profiling last started, by kind. */
+export type CollectionReport = Record<CollectionKind, CollectionFigures> & {
+  /** The share of that time for which collections stopped the program. */
+  timeShare: number
 }
 
 export interface MemoryReport {
@@ -106,13 +169,32 @@ export interface MemoryReport {
   current: MemoryUsage
   /** Bytes; see {@link MemoryProfiler.peak}. */
   peak: { rss: number }
-  /** Over the last 100 samples; empty without samples. */
-  statistics: { [metric in 'heapUsed' | 'heapTotal' | 'external' | 'rss']?: MemoryRange }
+  /** Bytes, over the last 100 samples; empty without samples. */
+  statistics: { [metric in 'heapUsed' | 'heapTotal' | 'external' | 'rss']?: Range }
   /** The last 10. */
   alerts: MemoryAlert[]
   suggestions: MemorySuggestion[]
   /** The labels. */
   snapshots: string[]
+  /** Absent if nothing was profiled. */
+  gc?: CollectionReport
+  /** Milliseconds, over those of the last 100 samples that a running profiler took; absent if none. */
+  eventLoopDelay?: Range
+}
+
+/** When growth of a running profiler's process is told. */
+export interface LeakDetectionOptions {
+  /** Milliseconds whose floors are merged to the lowest. Judged are 20 to 120 of them. Default 30000. */
+  bucketInterval?: number
+  /** Milliseconds after the start that are not judged. Default 600000. */
+  gracePeriod?: number
+  /** The least growth in two buckets that is suspected, as a share of what is held. Default 0.002. */
+  minGrowth?: number
+  /**
+   * Forces a collection when V8 has made none for three minutes (`true`) or so many milliseconds. Without, a process that
+   * is too idle to collect is not judged. A collection blocks, about a millisecond for each MB in use. Default false.
+   */
+  probe?: boolean | number
 }
 
 /** A falsy value stands for the default. */
@@ -121,14 +203,27 @@ export interface MemoryProfilerOptions {
   samplingInterval?: number
   /** How many samples, and how many alerts, are kept. Default 1000. */
   maxSamples?: number
-  /** Bytes. Default 100 MiB. */
-  heapThreshold?: number
-  /** Bytes. Default 200 MiB. */
-  heapTotalThreshold?: number
-  /** Bytes. Default 50 MiB. */
-  externalThreshold?: number
-  /** Bytes. Default 500 MiB. */
-  rssThreshold?: number
+  /** Default 100 MiB. */
+  heapThreshold?: Threshold
+  /** Default 200 MiB. */
+  heapTotalThreshold?: Threshold
+  /** Default 50 MiB. */
+  externalThreshold?: Threshold
+  /** Default 500 MiB. */
+  rssThreshold?: Threshold
+  /** The least milliseconds between two alerts of one metric, or of a leak. Default 0: at every sample. */
+  alertInterval?: number
+  /**
+   * Above 0, a metric that raised an alert raises the next only after it fell below its threshold by this share of it, and
+   * exceeded it again. Default 0.
+   */
+  alertHysteresis?: number
+  leakDetection?: LeakDetectionOptions
+  /**
+   * Reads the proportional set size (Linux), once a minute. It walks all pages, and the process waits when it maps memory
+   * meanwhile; after a walk of more than 5 ms it is not read again. Default false.
+   */
+  pss?: boolean
   /** Gets the alerts instead of `console.warn`. */
   alertCallback?: (alerts: MemoryAlert[]) => void
   /** Start and stop print nothing. Default false. */
@@ -136,15 +231,16 @@ export interface MemoryProfilerOptions {
 }
 
 /**
- * Samples memory, raises alerts, and suspects leaks.
+ * Samples memory, raises alerts, and suspects leaks. Emits `'alert'` for each alert, after `triggerAlerts`.
  *
  * While it profiles, a native thread keeps the beat, also while the event loop is blocked, and does not keep the
- * process alive. It judges leaks by what V8's major collections leave behind: growth that continues over
- * 1,800 beats (half an hour at the default interval) after a grace of 600, sooner when it is faster, and at once
- * when the heap grows by half within 100 beats and three collections confirm it. Without profiling, the samples themselves are
- * judged, from the tenth on: they must rise steadily by 5 %, beyond chance, and above all that was there before.
+ * process alive. It judges leaks by what V8's major collections leave behind, after ten minutes of grace: growth that
+ * goes on for some 25 minutes is `suspected`, for half an hour or more a `leak`, both sooner when it is faster; and
+ * growth by half within 100 beats that three collections confirm is suspected at once. Without profiling, the samples
+ * themselves are judged, from the tenth on: they must rise steadily by 5 %, beyond chance, and above all that was
+ * there before. Samples that are taken faster than `samplingInterval` then count as one.
  */
-export class MemoryProfiler {
+export class MemoryProfiler extends EventEmitter<{ alert: [alert: MemoryAlert] }> {
   constructor(options?: MemoryProfilerOptions)
   /** Milliseconds. Writable; takes effect on the next start. */
   samplingInterval: number
@@ -215,6 +311,12 @@ export class ObjectLeakDetector {
   stopTracking(): void
   /** Counts one more or one less, never below 0. Ignored unless tracking. */
   trackObject(type: string, operation?: 'create' | 'destroy'): void
+  /**
+   * Counts `object` under `type` until it is collected, also after tracking has stopped, and returns it. It does not keep the
+   * object alive. Ignored unless tracking. V8 tells of collected objects some time after a collection, so the
+   * count is at least that of the live ones.
+   */
+  track<T extends object>(object: T, type: string): T
   getObjectCounts(): Record<string, number>
   /** The types with more than `threshold` objects (default 1000). */
   findLeakingObjects(threshold?: number): { type: string; count: number }[]

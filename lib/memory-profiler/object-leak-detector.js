@@ -10,9 +10,13 @@ class ObjectLeakDetector {
   /** @type {Map<string, number>} */
   objectCounts = new Map()
   tracking = false
+  /** Of those that were tracked since the counts were last cleared. The held value must not hold the object. */
+  #live = this.#registry()
 
   startTracking() {
     this.tracking = true
+    // What was tracked before is in no count now, and the dropped registry tells nothing more.
+    this.#live = this.#registry()
     this.objectCounts.clear()
   }
 
@@ -32,6 +36,28 @@ class ObjectLeakDetector {
     if (!this.tracking) return
     const count = (this.objectCounts.get(type) ?? 0) + (operation === 'create' ? 1 : -1)
     this.objectCounts.set(type, Math.max(0, count))
+  }
+
+  /**
+   * @template {object} T
+   * @param {T} object
+   * @param {string} type
+   * @returns {T}
+   */
+  track(object, type) {
+    if (Object(object) !== object) throw args.invalidType('object', 'an object', object)
+    this.trackObject(type)
+    if (this.tracking) this.#live.register(object, type)
+    return object
+  }
+
+  /** @returns {FinalizationRegistry<string>} */
+  #registry() {
+    const registry = new FinalizationRegistry((/** @type {string} */ type) => {
+      if (registry !== this.#live) return
+      this.objectCounts.set(type, Math.max(0, (this.objectCounts.get(type) ?? 0) - 1))
+    })
+    return registry
   }
 
   /** @returns {Record<string, number>} */

@@ -1,40 +1,47 @@
 // @ts-check
 'use strict'
 
+const { EventEmitter } = require('node:events')
+
 const args = require('../internal/arguments.js')
 const { traced } = require('../internal/errors.js')
 const native = require('../internal/native.js')
 const { promised, settler } = require('../internal/settle.js')
+const { collectGarbage } = require('./collections.js')
 const { ObjectLeakDetector } = require('./object-leak-detector.js')
-const { collectGarbage, observeFloors, readPeak, readSample } = require('./readings.js')
+const options = require('./options.js')
+const { isReplaced, readPeak, readSample } = require('./readings.js')
+const { difference, eventLoopDelay, statistics } = require('./report.js')
+const { Session } = require('./session.js')
 
 /** @import * as types from '../memory-profiler.js' */
-/** @import { NativeLeakDetector, NativeMemorySampler } from '../../binding.js' */
+/** @import { NativeAlertGates } from '../../binding.js' */
+/** @typedef {InstanceType<typeof Session>} RunningSession */
 
-const MIB = 1024 * 1024
-const METRICS = /** @type {const} */ (['heapUsed', 'heapTotal', 'external', 'rss'])
-/** Samples that statistics cover, and alerts that a report shows. */
-const STATISTICS_WINDOW = 100
+/** Alerts that a report shows. */
 const REPORTED_ALERTS = 10
 
-const growthWindow = native.growthWindow()
 const fewestSamples = native.fewestSamples()
 
-/** @implements {types.MemoryProfiler} */
-class MemoryProfiler {
+/**
+ * @extends {EventEmitter<{ alert: [alert: types.MemoryAlert] }>}
+ * @implements {types.MemoryProfiler}
+ */
+class MemoryProfiler extends EventEmitter {
   #samplingInterval
   #maxSamples
-  /**
-   * What runs while profiling.
-   *
-   * @type {{ sampler: NativeMemorySampler, leaks: NativeLeakDetector,
-   *   floors: import('node:perf_hooks').PerformanceObserver } | undefined}
-   */
-  #running
-  /** The latest sample with V8's figures. @type {types.MemorySample | undefined} */
-  #latest
-  /** Samples of a running profiler: these are judged by the floors, not by themselves. */
-  #beats = new WeakSet()
+  #leakRule
+  #pss
+  /** Holds alerts back; without it each is told. @type {NativeAlertGates | undefined} */
+  #gates
+  /** What runs while profiling. @type {RunningSession | undefined} */
+  #session
+  /** Counts of the latest session. @type {RunningSession['collections'] | undefined} */
+  #collections
+  /** Samples that were taken here, and so have the time of their figures. */
+  #taken = new WeakSet()
+  /** Until when samples that are taken by hand are not judged again. */
+  #judgedUntil = 0
   /** The latest suspicion of this run. @type {types.LeakAlert | undefined} */
   #suspicion
 
@@ -47,22 +54,22 @@ class MemoryProfiler {
   /** @type {types.ObjectLeakDetector} */
   objectLeakDetector = new ObjectLeakDetector()
 
-  /** @param {types.MemoryProfilerOptions} [options] */
-  constructor(options = {}) {
-    args.object('options', options)
-    this.#samplingInterval = interval(options.samplingInterval || 1000)
-    this.#maxSamples = args.integer('maxSamples', options.maxSamples || 1000, 1)
-    this.thresholds = {
-      heapUsed: bytes('heapThreshold', options.heapThreshold || 100 * MIB),
-      heapTotal: bytes('heapTotalThreshold', options.heapTotalThreshold || 200 * MIB),
-      external: bytes('externalThreshold', options.externalThreshold || 50 * MIB),
-      rss: bytes('rssThreshold', options.rssThreshold || 500 * MIB),
-    }
+  /** @param {types.MemoryProfilerOptions} [settings] */
+  constructor(settings = {}) {
+    super()
+    args.object('options', settings)
+    this.#samplingInterval = options.samplingInterval(settings.samplingInterval || 1000)
+    this.#maxSamples = options.maxSamples(settings.maxSamples || 1000)
+    this.#leakRule = options.leakRule(settings.leakDetection)
+    this.#pss = Boolean(settings.pss)
+    const { interval, hysteresis } = options.alertRule(settings)
+    if (interval || hysteresis) this.#gates = new native.NativeAlertGates(interval, hysteresis)
+    this.thresholds = options.thresholds(settings)
     /** @type {types.MemoryProfilerOptions['alertCallback']} */
-    this.alertCallback = options.alertCallback
-      ? args.callback('alertCallback', options.alertCallback)
+    this.alertCallback = settings.alertCallback
+      ? args.callback('alertCallback', settings.alertCallback)
       : undefined
-    this.silent = Boolean(options.silent)
+    this.silent = Boolean(settings.silent)
   }
 
   get samplingInterval() {
@@ -70,7 +77,7 @@ class MemoryProfiler {
   }
 
   set samplingInterval(value) {
-    this.#samplingInterval = interval(value)
+    this.#samplingInterval = options.samplingInterval(value)
   }
 
   get maxSamples() {
@@ -78,11 +85,11 @@ class MemoryProfiler {
   }
 
   set maxSamples(value) {
-    this.#maxSamples = args.integer('maxSamples', value, 1)
+    this.#maxSamples = options.maxSamples(value)
   }
 
   get profiling() {
-    return this.#running !== undefined
+    return this.#session !== undefined
   }
 
   get peak() {
@@ -90,78 +97,45 @@ class MemoryProfiler {
   }
 
   startProfiling() {
-    if (this.#running) return
-    this.#latest = readSample()
-    this.#suspicion = undefined
-    const sampler = new native.NativeMemorySampler(
-      () => this.#takeBeats(sampler),
-      this.#samplingInterval,
-      this.#maxSamples,
-    )
-    const leaks = new native.NativeLeakDetector(this.#latest.timestamp, this.#samplingInterval)
-    const floors = observeFloors((timestamp, heapUsed, external) => {
-      leaks.floor(timestamp, heapUsed, external, this.#latest?.memory.rss ?? 0)
+    if (this.#session) return
+    const settings = {
+      interval: this.#samplingInterval,
+      capacity: this.#maxSamples,
+      pss: this.#pss,
+      leakRule: this.#leakRule,
+    }
+    this.#session = new Session(settings, readSample(), {
+      takeSample: () => this.takeSample(),
+      addStale: (sample) => {
+        this.#append(sample)
+        this.checkThresholds(sample)
+      },
     })
-    this.#running = { sampler, leaks, floors }
+    this.#collections = this.#session.collections
+    this.#suspicion = undefined
     if (!this.silent) console.log('Memory profiling started')
   }
 
   stopProfiling() {
-    if (!this.#running) return
-    const { sampler, floors } = this.#running
-    this.#running = undefined
-    floors.disconnect()
-    sampler.stop()
+    if (!this.#session) return
+    this.#session.stop()
+    this.#session = undefined
     if (!this.silent) console.log('Memory profiling stopped')
   }
 
   takeSample() {
     const sample = readSample()
-    this.#latest = sample
+    this.#session?.complete(sample)
+    // Figures that somebody made are judged as such.
+    if (!isReplaced()) this.#taken.add(sample)
     this.#append(sample)
     this.checkThresholds(sample)
     this.detectMemoryLeaks(sample)
     return sample
   }
 
-  /**
-   * Turns the thread's beats into samples. Only the last one can have V8's figures of its time; the others
-   * passed while the event loop was blocked.
-   *
-   * @param {NativeMemorySampler} sampler
-   */
-  #takeBeats(sampler) {
-    const beats = sampler.drain()
-    if (beats.length === 0) return
-    for (let index = 0; index < beats.length - 2; index += 2) {
-      if (this.#running?.sampler !== sampler) return
-      this.#addStale(beats[index], beats[index + 1])
-    }
-    if (this.#running?.sampler === sampler) this.takeSample()
-  }
-
-  /**
-   * @param {number} timestamp
-   * @param {number} rss
-   */
-  #addStale(timestamp, rss) {
-    const known = /** @type {types.MemorySample} */ (this.#latest)
-    const memory = { ...known.memory, rss }
-    /** @type {types.MemorySample} */
-    const sample = {
-      timestamp,
-      memory,
-      performance: { ...known.performance },
-      gc: { ...known.gc },
-      heapStale: true,
-    }
-    this.#append(sample)
-    this.checkThresholds(sample)
-  }
-
   /** @param {types.MemorySample} sample */
   #append(sample) {
-    if (this.#running) this.#beats.add(sample)
     this.samples.push(sample)
     dropOldest(this.samples, this.#maxSamples)
   }
@@ -170,54 +144,74 @@ class MemoryProfiler {
   checkThresholds(sample) {
     /** @type {types.ThresholdAlert[]} */
     const alerts = []
-    for (const [metric, threshold] of Object.entries(this.thresholds)) {
+    const { timestamp } = sample
+    for (const metric in this.thresholds) {
       // Old figures were checked when they were new.
       if (sample.heapStale && metric !== 'rss') continue
-      const value = sample.memory[/** @type {keyof types.MemoryThresholds} */ (metric)]
-      if (value > threshold) {
-        const { timestamp } = sample
-        alerts.push({ type: 'threshold_exceeded', metric, value, threshold, timestamp })
-      }
+      const name = /** @type {keyof types.MemoryThresholds} */ (metric)
+      const threshold = options.thresholdBytes(metric, this.thresholds[name] ?? Infinity)
+      const value = sample.memory[name]
+      const told = this.#gates
+        ? this.#gates.exceeds(metric, value, threshold, timestamp)
+        : value > threshold
+      if (told) alerts.push({ type: 'threshold_exceeded', metric, value, threshold, timestamp })
     }
     if (alerts.length > 0) this.#raise(alerts)
   }
 
   /** @param {types.MemorySample} sample */
   detectMemoryLeaks(sample) {
-    if (this.samples.length < fewestSamples) return
-    const trend = this.#running
-      ? this.#running.leaks.suspect(sample.timestamp, this.#readings(growthWindow))
-      : this.#steadyGrowth()
-    if (!trend) return
-    const { timestamp } = sample
-    /** @type {types.LeakAlert} */
-    const alert = { type: 'memory_leak_suspected', ...trend, timestamp }
-    if (this.#running) this.#suspicion = alert
-    this.#raise([alert])
-  }
-
-  /** The growth of the samples that no running profiler took, if it is steady. */
-  #steadyGrowth() {
-    // Older samples can only speak against a leak, so most of the time the latest are enough.
-    const trend = native.steadyGrowth(this.#readings(growthWindow))
-    return trend && native.steadyGrowth(this.#readings(this.samples.length))
+    if (this.#session) {
+      const leak = this.#session.judge(sample)
+      if (leak) this.#suspect(leak, sample.timestamp)
+      return
+    }
+    if (this.samples.length < fewestSamples || this.#judgedJustNow(sample)) return
+    const trend = this.#steadyGrowth(sample)
+    if (trend) this.#suspect(trend, sample.timestamp)
   }
 
   /**
-   * The latest samples as native code reads them, taken by the running profiler or, if none runs, by hand.
-   * Those with old figures say nothing about the heap.
+   * Samples taken by hand are judged once in the interval: a loop that takes them faster sees only garbage pile up.
    *
-   * @param {number} most
+   * @param {types.MemorySample} sample
    */
-  #readings(most) {
-    const figures = []
-    for (let index = this.samples.length - 1; index >= 0 && figures.length < 4 * most; index--) {
-      const sample = this.samples[index]
-      if (sample.heapStale || this.#beats.has(sample) !== this.profiling) continue
-      const { rss, external = 0, heapUsed } = sample.memory
-      figures.push(rss, external, heapUsed, sample.timestamp)
-    }
-    return Float64Array.from(figures).reverse()
+  #judgedJustNow(sample) {
+    if (!this.#taken.has(sample)) return false
+    if (sample.timestamp < this.#judgedUntil) return true
+    this.#judgedUntil = sample.timestamp + this.#samplingInterval
+    return false
+  }
+
+  /**
+   * @param {Omit<types.LeakAlert, 'type' | 'timestamp'>} growth
+   * @param {number} timestamp
+   */
+  #suspect(growth, timestamp) {
+    /** @type {types.LeakAlert} */
+    const alert = { type: 'memory_leak_suspected', ...growth, timestamp }
+    if (this.#session) this.#suspicion = alert
+    if (this.#gates?.exceeds(alert.type, 1, 0, timestamp) ?? true) this.#raise([alert])
+  }
+
+  /**
+   * The growth of the samples up to this one, if it is steady: of those taken here, one an interval, or else of those
+   * that a caller made, whose time may mean nothing. Old figures say nothing about the heap.
+   *
+   * @param {types.MemorySample} last
+   */
+  #steadyGrowth(last) {
+    const taken = this.#taken.has(last)
+    const figures = this.samples
+      .filter((sample) => !sample.heapStale && this.#taken.has(sample) === taken)
+      .flatMap(({ timestamp, memory: { heapUsed, heapTotal, external = 0, rss } }) => [
+        timestamp,
+        heapUsed,
+        heapTotal,
+        external,
+        rss,
+      ])
+    return native.steadyGrowth(Float64Array.from(figures), taken ? this.#samplingInterval : 0)
   }
 
   /** @param {types.MemoryAlert[]} alerts */
@@ -225,6 +219,7 @@ class MemoryProfiler {
     this.alerts.push(...alerts)
     dropOldest(this.alerts, this.#maxSamples)
     this.triggerAlerts(alerts)
+    for (const alert of alerts) this.emit('alert', alert)
   }
 
   /** @param {types.MemoryAlert[]} alerts */
@@ -281,8 +276,10 @@ class MemoryProfiler {
   /** @returns {types.MemorySuggestion[]} */
   getOptimizationSuggestions() {
     const { heapUsed, external } = process.memoryUsage()
-    const heapAbove = heapUsed > this.thresholds.heapUsed
-    const externalAbove = external > this.thresholds.external
+    const above = (/** @type {'heapUsed' | 'external'} */ metric, /** @type {number} */ value) =>
+      value > options.thresholdBytes(metric, this.thresholds[metric])
+    const heapAbove = above('heapUsed', heapUsed)
+    const externalAbove = above('external', external)
     return /** @type {types.MemorySuggestion[]} */ (
       native.memorySuggestions(heapAbove, externalAbove, this.#heapTrend())
     )
@@ -290,33 +287,35 @@ class MemoryProfiler {
 
   #heapTrend() {
     if (this.#suspicion) return this.#suspicion.heapTrend
-    if (this.samples.length >= fewestSamples) return this.#steadyGrowth()?.heapTrend ?? 0
-    return this.calculateTrend(this.samples.map(({ memory }) => memory.heapUsed))
+    const last = this.samples.at(-1)
+    if (!last || this.samples.length < fewestSamples) {
+      return this.calculateTrend(this.samples.map(({ memory }) => memory.heapUsed))
+    }
+    return this.#steadyGrowth(last)?.heapTrend ?? 0
   }
 
   forceGarbageCollection() {
     const before = process.memoryUsage()
     collectGarbage()
     const after = process.memoryUsage()
-    const freed = {
-      heapUsed: before.heapUsed - after.heapUsed,
-      heapTotal: before.heapTotal - after.heapTotal,
-      external: before.external - after.external,
-      rss: before.rss - after.rss,
-    }
+    const { arrayBuffers: _, ...freed } = difference(after, before)
     return { before, after, freed }
   }
 
   /** @returns {types.MemoryReport} */
   generateReport() {
+    const gc = this.#collections?.report()
+    const delay = eventLoopDelay(this.samples)
     return {
       timestamp: Date.now(),
       current: process.memoryUsage(),
       peak: this.peak,
-      statistics: statistics(this.samples.slice(-STATISTICS_WINDOW)),
+      statistics: statistics(this.samples),
       alerts: this.alerts.slice(-REPORTED_ALERTS),
       suggestions: this.getOptimizationSuggestions(),
       snapshots: [...this.snapshots.keys()],
+      ...(gc && { gc }),
+      ...(delay && { eventLoopDelay: delay }),
     }
   }
 
@@ -339,55 +338,12 @@ class MemoryProfiler {
   }
 }
 
-/** @param {unknown} value */
-function interval(value) {
-  return args.number('samplingInterval', value, 1, 2 ** 31 - 1)
-}
-
-/**
- * @param {string} name
- * @param {unknown} value
- */
-function bytes(name, value) {
-  return args.number(name, value, 0, Number.POSITIVE_INFINITY)
-}
-
 /**
  * @param {unknown[]} array
  * @param {number} most
  */
 function dropOldest(array, most) {
   if (array.length > most) array.splice(0, array.length - most)
-}
-
-/**
- * Field by field; a field that one side lacks counts as 0 there.
- *
- * @template {object} T
- * @param {T} before
- * @param {T} after
- * @returns {T}
- */
-function difference(before, after) {
-  const changes = new Map(Object.entries(before).map(([key, value]) => [key, 0 - value]))
-  for (const [key, value] of Object.entries(after))
-    changes.set(key, value + (changes.get(key) ?? 0))
-  return /** @type {T} */ (Object.fromEntries(changes))
-}
-
-/**
- * @param {types.MemorySample[]} samples
- * @returns {types.MemoryReport['statistics']}
- */
-function statistics(samples) {
-  if (samples.length === 0) return {}
-  const entries = METRICS.map((metric) => {
-    const values = samples.map(({ memory }) => memory[metric])
-    const sum = values.reduce((total, value) => total + value, 0)
-    const range = { min: Math.min(...values), max: Math.max(...values) }
-    return [metric, { ...range, avg: sum / values.length }]
-  })
-  return Object.fromEntries(entries)
 }
 
 module.exports = { MemoryProfiler }

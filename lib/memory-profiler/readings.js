@@ -1,46 +1,87 @@
 // @ts-check
 'use strict'
 
-// What only JavaScript can read: V8's figures, the performance timeline, the end of a collection.
+// What only JavaScript can read: V8's figures, the performance timeline, collections.
 
-const { constants, performance, PerformanceObserver } = require('node:perf_hooks')
+const { performance } = require('node:perf_hooks')
 const v8 = require('node:v8')
-const vm = require('node:vm')
 
 const native = require('../internal/native.js')
 
 /** @import * as types from '../memory-profiler.js' */
 
+/** What `getHeapStatistics` has on every Node since 18. @typedef {v8.HeapInfo & { external_memory: number }} Heap */
+
+const { memoryUsage } = process
+
+/** `arrayBuffers` has no source but `process.memoryUsage()`, so the rest of that is spared while it can't have changed. */
+const ARRAY_BUFFERS_VALID_MS = 1000
+const known = { external: -1, at: 0, arrayBuffers: 0 }
+
 /**
- * Everything at this moment. `process.memoryUsage()` it must be: nothing else tells `arrayBuffers`.
+ * Everything at this moment.
  *
  * @returns {types.MemorySample}
  */
 function readSample() {
+  const timestamp = Date.now()
+  const heap = readHeap()
   return {
-    timestamp: Date.now(),
-    memory: process.memoryUsage(),
+    timestamp,
+    memory: readMemory(heap, timestamp),
     performance: readMeasures(),
-    gc: readHeap(),
+    gc: {
+      totalHeapSize: heap.total_heap_size,
+      usedHeapSize: heap.used_heap_size,
+      heapSizeLimit: heap.heap_size_limit,
+    },
   }
 }
 
-/** @returns {types.HeapFigures} */
-function readHeap() {
-  const heap = v8.getHeapStatistics()
-  return {
-    totalHeapSize: heap.total_heap_size,
-    usedHeapSize: heap.used_heap_size,
-    heapSizeLimit: heap.heap_size_limit,
+/**
+ * `process.memoryUsage()` from cheaper sources. Array buffers are a part of `external`: as long as that stays the
+ * same, they are taken to be what they were, for a second at most.
+ *
+ * @param {Heap} heap
+ * @param {number} now
+ * @returns {NodeJS.MemoryUsage}
+ */
+function readMemory(heap, now) {
+  // Whoever replaced the function makes the figures.
+  if (isReplaced()) return process.memoryUsage()
+  const { total_heap_size: heapTotal, used_heap_size: heapUsed, external_memory: external } = heap
+  const valid = external === known.external && Math.abs(now - known.at) < ARRAY_BUFFERS_VALID_MS
+  let rss = valid ? native.readRss() : undefined
+  if (!rss) {
+    const usage = memoryUsage()
+    rss = usage.rss
+    known.external = external
+    known.at = now
+    known.arrayBuffers = usage.arrayBuffers
   }
+  return { rss, heapTotal, heapUsed, external, arrayBuffers: known.arrayBuffers }
 }
+
+/** Whether somebody put a function of their own in the place of `process.memoryUsage`. */
+function isReplaced() {
+  return process.memoryUsage !== memoryUsage
+}
+
+/** @returns {Heap} */
+function readHeap() {
+  return /** @type {Heap} */ (v8.getHeapStatistics())
+}
+
+function heapLimit() {
+  return v8.getHeapStatistics().heap_size_limit
+}
+
+const noMeasures = { totalMeasures: 0, averageDuration: 0, maxDuration: 0, minDuration: 0 }
 
 /** @returns {types.MeasureFigures} */
 function readMeasures() {
   const measures = performance.getEntriesByType('measure')
-  if (measures.length === 0) {
-    return { totalMeasures: 0, averageDuration: 0, maxDuration: 0, minDuration: 0 }
-  }
+  if (measures.length === 0) return { ...noMeasures }
   let [sum, max, min] = [0, 0, Number.POSITIVE_INFINITY]
   for (const { duration } of measures) {
     sum += duration
@@ -61,43 +102,4 @@ function readPeak() {
   return { rss: native.peakRss() ?? process.resourceUsage().maxRSS * 1024 }
 }
 
-/**
- * Calls `onFloor` soon after every major collection with what it left.
- *
- * @param {(timestamp: number, heapUsed: number, external: number) => void} onFloor
- */
-function observeFloors(onFloor) {
-  const observer = new PerformanceObserver((list) => {
-    const major = list.getEntries().some(isMajor)
-    if (!major) return
-    const heap = /** @type {v8.HeapInfo & { external_memory: number }} */ (v8.getHeapStatistics())
-    onFloor(Date.now(), heap.used_heap_size, heap.external_memory)
-  })
-  observer.observe({ entryTypes: ['gc'] })
-  return observer
-}
-
-/** @param {PerformanceEntry} entry */
-function isMajor(entry) {
-  const { detail } = /** @type {PerformanceEntry & { detail: { kind: number } }} */ (entry)
-  return detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR
-}
-
-/** @type {(() => void) | undefined} */
-let collect
-
-/** A full collection, with or without `--expose-gc`. Blocks until it is done. */
-function collectGarbage() {
-  if (!collect) {
-    collect = globalThis.gc
-    if (!collect) {
-      // A new context gets the function if the flag is set when it is made.
-      v8.setFlagsFromString('--expose-gc')
-      collect = /** @type {() => void} */ (vm.runInNewContext('gc'))
-      v8.setFlagsFromString('--no-expose-gc')
-    }
-  }
-  collect()
-}
-
-module.exports = { readSample, readPeak, observeFloors, collectGarbage }
+module.exports = { readSample, readHeap, readPeak, heapLimit, isReplaced }

@@ -4,9 +4,10 @@
 //! deeply, as after a collection, only the floors after such falls count. These must rise beyond chance and
 //! by enough, go on rising, and stand above everything that was there before: a sawtooth comes back to a
 //! level it has had, a leak does not. What it cannot tell from a leak is the very first rise of a sawtooth that is
-//! longer than ten samples; [`super::leak`] can, by the collections themselves.
+//! longer than ten samples; [`super::leak`] can, by the collections themselves. Samples taken faster than the
+//! profiler's beat are merged to one a beat by [`thinned`]: a tight loop sees nothing but garbage pile up.
 
-use super::trend::{mann_kendall, mann_kendall_autocorrelated, median, theil_sen};
+use super::trend::{Slopes, mann_kendall, mann_kendall_autocorrelated, median, theil_sen};
 
 /// One sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,6 +16,8 @@ pub struct Reading {
     pub at_ms: f64,
     /// Bytes of V8's heap in use.
     pub heap: f64,
+    /// Bytes that V8 has reserved for its heap.
+    pub heap_total: f64,
     /// Bytes that JavaScript objects hold outside of the heap.
     pub external: f64,
     /// Bytes resident.
@@ -25,6 +28,11 @@ impl Reading {
     /// What JavaScript holds: a leak of `Buffer`s does not show in the heap.
     pub fn held(&self) -> f64 {
         self.heap + self.external
+    }
+
+    /// What neither V8 nor JavaScript objects account for: native code, and what allocators keep.
+    pub fn native(&self) -> f64 {
+        (self.rss - self.heap_total - self.external).max(0.0)
     }
 }
 
@@ -43,11 +51,19 @@ pub const WINDOW: usize = 100;
 pub const MIN_GROWTH: f64 = 0.05;
 
 /// Rises so frequent by chance in one series of 2,000; ten values must rise with at most three exceptions.
-const BEYOND_CHANCE: f64 = 3.29;
+pub const BEYOND_CHANCE: f64 = 3.29;
 /// A fall by this share of the window's whole range is taken for a collection.
 const DEEP_FALL: f64 = 0.3;
 /// From so many values on their dependence on each other can be measured.
 const MEASURABLE: usize = 30;
+
+/// The lowest of the readings in each stretch of `interval_ms`.
+pub fn thinned(readings: &[Reading], interval_ms: f64) -> Vec<Reading> {
+    let stretch = |reading: &Reading| (reading.at_ms / interval_ms).floor();
+    let lowest =
+        |part: &[Reading]| part.iter().copied().min_by(|a, b| a.held().total_cmp(&b.held()));
+    readings.chunk_by(|a, b| stretch(a) == stretch(b)).filter_map(lowest).collect()
+}
 
 /// The growth over the latest [`WINDOW`] of `readings`, if they grow steadily by at least `min_growth`.
 pub fn steady(readings: &[Reading], min_growth: f64) -> Option<Trend> {
@@ -56,10 +72,9 @@ pub fn steady(readings: &[Reading], min_growth: f64) -> Option<Trend> {
         return None;
     }
     let held: Vec<f64> = window.iter().map(Reading::held).collect();
-    let rising = thirds_rise(&held, min_growth) && is_news(before, &held) && {
-        let floors = floors(&held);
-        goes_on(&floors) && surely_rises(&floors) && growth(&floors) >= min_growth
-    };
+    let rising = thirds_rise(&held, min_growth)
+        && is_news(before, &held)
+        && keeps_rising(&floors(&held), min_growth);
     // Samples taken by hand may bear the same time, so their order counts.
     rising.then(|| Trend::over((0..).map(f64::from).zip(window)))
 }
@@ -76,10 +91,11 @@ impl Trend {
 
 /// The Theil–Sen line's rise from the first to the last `x`, as a share of where it starts.
 pub fn growth(points: &[(f64, f64)]) -> f64 {
-    let (Some(slope), Some(first), Some(last)) = (theil_sen(points), points.first(), points.last())
-    else {
-        return 0.0;
-    };
+    theil_sen(points).map_or(0.0, |slope| rise(points, slope))
+}
+
+fn rise(points: &[(f64, f64)], slope: f64) -> f64 {
+    let (Some(first), Some(last)) = (points.first(), points.last()) else { return 0.0 };
     let mut starts: Vec<f64> = points.iter().map(|(x, y)| y - slope * (x - first.0)).collect();
     let start = median(&mut starts).unwrap_or_default();
     slope * (last.0 - first.0) / start.max(1.0)
@@ -127,21 +143,19 @@ fn floors(held: &[f64]) -> Vec<(f64, f64)> {
     if floors.is_empty() { points } else { floors }
 }
 
-fn surely_rises(floors: &[(f64, f64)]) -> bool {
-    let values: Vec<f64> = floors.iter().map(|(_, y)| *y).collect();
-    let test = if values.len() < MEASURABLE { mann_kendall } else { mann_kendall_autocorrelated };
-    test(&values) >= BEYOND_CHANCE
-}
-
-/// Both halves rise, and the later one is not levelling off as a warm-up does.
-fn goes_on(floors: &[(f64, f64)]) -> bool {
-    let (early, late) = floors.split_at(floors.len() / 2);
-    let (Some(whole), Some(early), Some(late)) =
-        (theil_sen(floors), theil_sen(early), theil_sen(late))
-    else {
-        return false;
+/// Beyond chance, by enough, in both halves, and the later one is not levelling off as a warm-up does.
+fn keeps_rising(floors: &[(f64, f64)], min_growth: f64) -> bool {
+    let Some(slopes) = Slopes::of(floors) else { return false };
+    let surely = || {
+        if floors.len() >= MEASURABLE {
+            return mann_kendall_autocorrelated(floors, slopes.whole);
+        }
+        mann_kendall(&floors.iter().map(|(_, y)| *y).collect::<Vec<_>>())
     };
-    early > 0.0 && late >= 0.5 * whole
+    slopes.early > 0.0
+        && slopes.late >= 0.5 * slopes.whole
+        && rise(floors, slopes.whole) >= min_growth
+        && surely() >= BEYOND_CHANCE
 }
 
 #[cfg(test)]
@@ -156,6 +170,7 @@ mod tests {
         let with = |(at_ms, heap): (u32, f64)| Reading {
             at_ms: f64::from(at_ms) * 1_000.0,
             heap,
+            heap_total: heap,
             external: MB,
             rss: heap + 50.0 * MB,
         };

@@ -1,267 +1,352 @@
-//! Whether what survives V8's major collections keeps growing: the leak detector of a running profiler.
+//! Whether what the process holds keeps growing: the leak detector of a running profiler.
 //!
-//! What is left after a major collection, its *floor*, is what the program holds. The lowest floor of each
-//! bucket of 30 beats enters two windows. A window alarms when its floors rise beyond chance (Mann–Kendall
-//! with Hamed and Rao's variance), by enough (Theil–Sen), in both halves, and without levelling off;
-//! when a window does so three times running, a leak is suspected. Of the simulated leak-free hours of the tests
-//! 0.4 % (steady) to 7 % (wandering) raise an alarm, and nearly all leaks of 0.5 % a minute are found after half
-//! an hour; load that comes in waves of about an hour fools it more often. A process so idle that V8 never collects gives no floors and no verdict.
+//! What is left after a major collection, its *floor*, is what JavaScript holds. What native code holds needs no
+//! collection to be seen. The lowest value of each *bucket* of half a minute enters the windows of two levels. A
+//! [`Window`] finds growth where the floors rise beyond chance (Mann–Kendall with Hamed and Rao's variance), by enough
+//! (Theil–Sen), without coming back, without levelling off, and not in one step. `suspected` looks at half an
+//! hour and more, `leak` at an hour; both have a short window for steep growth. `docs/leak-detection.md`
+//! has how often they are wrong, and the rules they were measured against.
 //!
-//! All times are counted in beats, so that a faster profiler judges sooner.
+//! Times are real times, whatever the beat: a program that warms up does so no faster for being sampled more often.
+//! Only growth by half within a hundred beats is judged by the beats, if collections confirm it.
+//! A process so idle that V8 never collects gives no floors; see [`LeakDetector::wants_probe`].
+
+mod window;
 
 use std::collections::VecDeque;
 
 use super::{
     growth::{self, Reading, Trend},
-    trend::{mann_kendall_autocorrelated, median, theil_sen},
+    trend::{confidence, theil_sen},
 };
+pub use window::{Growth, Window};
 
-/// The time constants, in beats of the profiler, and the gates.
-#[derive(Clone, Debug)]
+/// What a user may set.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LeakRule {
-    /// Beats whose floors are merged to their lowest.
-    pub bucket: f64,
-    /// Beats at the start that are not judged: a program warms up.
-    pub grace: f64,
-    /// Beats of the long window, and the least growth in it as a share a bucket.
-    pub slow: Window,
-    /// The same for the short window, which finds fast leaks sooner.
-    pub fast: Window,
-    /// How many verdicts running make a suspicion.
-    pub persistence: u32,
-    /// Growth of the samples themselves that is a suspicion at once, if the floors rose with them.
-    pub steep_growth: f64,
-    /// Beats at the start in which even that is not judged.
-    pub steep_grace: f64,
-}
-
-/// One stretch of time in which floors are judged.
-#[derive(Clone, Copy, Debug)]
-pub struct Window {
-    /// Its length in buckets.
-    pub buckets: f64,
-    /// The least Theil–Sen slope, as a share of the median floor a bucket.
-    pub min_slope: f64,
+    /// Milliseconds whose floors are merged to their lowest. All windows are counted in buckets.
+    pub bucket_ms: f64,
+    /// Milliseconds at the start that are not judged: a program warms up.
+    pub grace_ms: f64,
+    /// The least growth that is suspected, as a share of what is held, a minute (of two buckets).
+    pub min_growth: f64,
+    /// Milliseconds without a major collection after which one should be forced; infinite for never.
+    pub probe_ms: f64,
 }
 
 impl Default for LeakRule {
-    /// At one beat a second: buckets of 30 s, 10 min of grace, 30 min for 0.2 % a minute, 10 min for 2 % a minute.
     fn default() -> Self {
-        Self {
-            bucket: 30.0,
-            grace: 600.0,
-            slow: Window { buckets: 60.0, min_slope: 0.001 },
-            fast: Window { buckets: 20.0, min_slope: 0.01 },
-            persistence: 3,
-            steep_growth: 0.5,
-            steep_grace: 60.0,
-        }
+        let probe_ms = f64::INFINITY;
+        Self { bucket_ms: 30_000.0, grace_ms: 600_000.0, min_growth: 0.002, probe_ms }
     }
 }
 
-/// The fewest floors in a window that are judged.
-const FEWEST: usize = 8;
-/// The floors must span this share of their window.
-const SPAN: f64 = 2.0 / 3.0;
-/// p < 0.01, one-sided.
-const BEYOND_CHANCE: f64 = 2.33;
-/// Collections that must confirm a steep growth.
+const BUCKETS_A_MINUTE: f64 = 2.0;
+/// 10 minutes for 2 % a minute.
+const STEEP: Window =
+    Window { buckets: 20.0, span: 13.0, steepness: 10.0, third: 0.3, sustained: 0.7 };
+const SUSPECTED: &[Window] = &[
+    Window { buckets: 60.0, span: 40.0, steepness: 1.0, third: 0.2, sustained: 0.7 },
+    Window { buckets: 90.0, span: 60.0, steepness: 1.0, third: 0.2, sustained: 0.7 },
+    Window { buckets: 120.0, span: 80.0, steepness: 1.0, third: 0.2, sustained: 0.7 },
+    STEEP,
+];
+const LEAK: &[Window] = &[
+    Window { buckets: 120.0, span: 60.0, steepness: 1.5, third: f64::NEG_INFINITY, sustained: 0.0 },
+    STEEP,
+];
+/// The longest window.
+const KEPT_BUCKETS: f64 = 120.0;
+
+/// Growth over the last hundred beats that is suspected at once.
+const AT_ONCE: f64 = 0.5;
+/// Collections that must confirm it, each leaving more than the one before.
 const CONFIRMATIONS: usize = 3;
-/// Single floors that are kept to confirm a steep growth.
-const RECENT: usize = 64;
+/// The share of that growth which what they leave must show too.
+const CONFIRMED: f64 = 0.5;
+/// Beats at the start in which even that is not judged.
+const AT_ONCE_GRACE: f64 = 60.0;
+
+/// How sure a verdict is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    Suspected,
+    Leak,
+}
+
+/// Which memory grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaking {
+    /// V8's heap.
+    Heap,
+    /// What JavaScript objects hold outside of it, such as `Buffer`s.
+    External,
+    /// What V8 does not account for.
+    Native,
+}
+
+/// A verdict.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Suspicion {
+    pub level: Level,
+    pub memory: Leaking,
+    /// Over the time that was judged.
+    pub trend: Trend,
+    pub bytes_per_minute: f64,
+    /// 1 − p of the trend test.
+    pub confidence: f64,
+    /// Milliseconds that were judged.
+    pub window_ms: f64,
+    /// Milliseconds until a limit is reached at this pace, if there is one.
+    pub until_limit_ms: Option<f64>,
+}
+
+/// Bytes that can't be exceeded; infinite where there is no limit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// Of V8's heap.
+    pub heap: f64,
+    /// Of what the process may have resident, such as its container's.
+    pub resident: f64,
+}
+
+impl Limits {
+    /// Milliseconds until `memory` that grows by `bytes_per_minute` reaches a limit.
+    fn reached_ms(&self, memory: Leaking, now: &Reading, bytes_per_minute: f64) -> Option<f64> {
+        let heap = match memory {
+            Leaking::Heap => self.heap - now.heap,
+            Leaking::External | Leaking::Native => f64::INFINITY,
+        };
+        let room = heap.min(self.resident - now.rss).max(0.0);
+        room.is_finite().then(|| room / bytes_per_minute * 60_000.0)
+    }
+}
 
 /// Collects floors and judges them. Time comes in with the readings.
 #[derive(Debug)]
 pub struct LeakDetector {
     rule: LeakRule,
+    limits: Limits,
     /// Milliseconds.
     started_ms: f64,
-    beat_ms: f64,
-    /// The lowest floor of each bucket, with the bucket's number; the last bucket is still open.
-    buckets: VecDeque<(f64, Reading)>,
-    recent: VecDeque<Reading>,
-    /// The last bucket that was judged.
-    judged: f64,
-    /// Verdicts running.
-    streak: u32,
+    held: Floors,
+    native: Floors,
+    /// The latest collections.
+    collections: VecDeque<Reading>,
+    beats: VecDeque<Reading>,
+    last_collection_ms: f64,
+    /// When growth at once may be told again.
+    at_once_from_ms: f64,
 }
 
 impl LeakDetector {
     /// Starts at `now_ms` with a beat every `beat_ms`.
-    pub fn new(rule: LeakRule, now_ms: f64, beat_ms: f64) -> Self {
-        let (buckets, recent) = (VecDeque::new(), VecDeque::new());
-        Self { rule, started_ms: now_ms, beat_ms, buckets, recent, judged: -1.0, streak: 0 }
+    pub fn new(rule: LeakRule, limits: Limits, now_ms: f64, beat_ms: f64) -> Self {
+        Self {
+            rule,
+            limits,
+            started_ms: now_ms,
+            held: Floors::new(Watched::Held),
+            native: Floors::new(Watched::Native),
+            collections: VecDeque::with_capacity(CONFIRMATIONS),
+            beats: VecDeque::with_capacity(growth::WINDOW),
+            last_collection_ms: now_ms,
+            at_once_from_ms: now_ms + AT_ONCE_GRACE * beat_ms,
+        }
     }
 
-    /// Takes a floor: what was there right after a major collection.
+    /// Takes what was there right after a major collection.
     pub fn floor(&mut self, floor: Reading) {
-        if self.recent.len() == RECENT {
-            self.recent.pop_front();
+        self.last_collection_ms = floor.at_ms;
+        push_bounded(&mut self.collections, floor, CONFIRMATIONS);
+        if floor.at_ms - self.started_ms >= self.rule.grace_ms {
+            self.held.add(self.bucket_of(floor.at_ms), floor);
         }
-        self.recent.push_back(floor);
-        if self.beats_until(floor.at_ms) < self.rule.grace {
-            return;
+    }
+
+    /// Takes what was there at a beat.
+    pub fn beat(&mut self, reading: Reading) {
+        push_bounded(&mut self.beats, reading, growth::WINDOW);
+        if reading.at_ms - self.started_ms >= self.rule.grace_ms {
+            self.native.add(self.bucket_of(reading.at_ms), reading);
         }
-        let bucket = self.bucket_of(floor.at_ms);
+    }
+
+    /// The surest suspicion, if a bucket has ended since the last call and makes something suspected, or if growth is
+    /// so steep that half an hour is too long to wait. Growth that goes on is told once a bucket.
+    pub fn judge(&mut self, now_ms: f64) -> Option<Suspicion> {
+        let now = self.bucket_of(now_ms);
+        let verdicts = [&mut self.held, &mut self.native]
+            .map(|floors| floors.judge(now, &self.rule, &self.limits));
+        let surest = verdicts
+            .into_iter()
+            .flatten()
+            .reduce(|first, other| if other.level > first.level { other } else { first });
+        surest.or_else(|| self.at_once(now_ms))
+    }
+
+    /// Whether V8 has not collected for so long that the user wants a collection forced.
+    pub fn wants_probe(&self, now_ms: f64) -> bool {
+        now_ms - self.last_collection_ms >= self.rule.probe_ms
+    }
+
+    fn at_once(&mut self, now_ms: f64) -> Option<Suspicion> {
+        let [oldest, middle, newest] = *self.collections.make_contiguous() else { return None };
+        let (first, last) = (*self.beats.front()?, *self.beats.back()?);
+        let window_ms = last.at_ms - first.at_ms;
+        let pace = (newest.held() - oldest.held()) / (newest.at_ms - oldest.at_ms).max(1.0);
+        let confirmed = now_ms >= self.at_once_from_ms
+            && newest.at_ms >= first.at_ms
+            && middle.held() > oldest.held()
+            && newest.held() > middle.held()
+            && pace * window_ms >= CONFIRMED * AT_ONCE * oldest.held();
+        if !confirmed {
+            return None;
+        }
+        let trend = growth::steady(self.beats.make_contiguous(), AT_ONCE)?;
+        self.at_once_from_ms = now_ms + self.rule.bucket_ms;
+        let external = newest.external - oldest.external;
+        let in_heap = newest.heap - oldest.heap >= external;
+        let memory = if in_heap { Leaking::Heap } else { Leaking::External };
+        let bytes_per_minute = pace * 60_000.0;
+        Some(Suspicion {
+            level: Level::Suspected,
+            memory,
+            trend,
+            bytes_per_minute,
+            until_limit_ms: self.limits.reached_ms(memory, &last, bytes_per_minute),
+            confidence: confidence(growth::BEYOND_CHANCE),
+            window_ms,
+        })
+    }
+
+    fn bucket_of(&self, at_ms: f64) -> f64 {
+        ((at_ms - self.started_ms) / self.rule.bucket_ms).floor()
+    }
+}
+
+fn push_bounded(queue: &mut VecDeque<Reading>, reading: Reading, most: usize) {
+    if queue.len() == most {
+        queue.pop_front();
+    }
+    queue.push_back(reading);
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Watched {
+    /// What JavaScript holds, as collections leave it.
+    Held,
+    Native,
+}
+
+impl Watched {
+    fn of(self, reading: &Reading) -> f64 {
+        match self {
+            Self::Held => reading.held(),
+            Self::Native => reading.native(),
+        }
+    }
+}
+
+/// The lowest readings of one figure, a bucket each, and who judges them.
+#[derive(Debug)]
+struct Floors {
+    watched: Watched,
+    /// With the bucket's number; the last is still open.
+    buckets: VecDeque<(f64, Reading)>,
+    judged: f64,
+    judges: [Judge; 2],
+}
+
+impl Floors {
+    fn new(watched: Watched) -> Self {
+        let suspected = Judge { level: Level::Suspected, windows: SUSPECTED, needed: 2, streak: 0 };
+        let leak = Judge { level: Level::Leak, windows: LEAK, needed: 3, streak: 0 };
+        let buckets = VecDeque::with_capacity(KEPT_BUCKETS as usize + 2);
+        Self { watched, buckets, judged: -1.0, judges: [suspected, leak] }
+    }
+
+    fn add(&mut self, bucket: f64, reading: Reading) {
         match self.buckets.back_mut() {
             Some((last, lowest)) if *last >= bucket => {
-                if floor.held() < lowest.held() {
-                    *lowest = floor;
+                if self.watched.of(&reading) < self.watched.of(lowest) {
+                    *lowest = reading;
                 }
             }
-            _ => self.buckets.push_back((bucket, floor)),
+            _ => self.buckets.push_back((bucket, reading)),
         }
-        while self.buckets.front().is_some_and(|(old, _)| bucket - old > self.rule.slow.buckets) {
+        while self.buckets.front().is_some_and(|(old, _)| bucket - old > KEPT_BUCKETS) {
             self.buckets.pop_front();
         }
     }
 
-    /// The growth, if a bucket with floors has ended since the last call and makes a leak suspected.
-    pub fn suspect(&mut self, now_ms: f64) -> Option<Trend> {
-        let now = self.bucket_of(now_ms);
+    /// The surest verdict on the buckets before `now`, if one has ended since the last call.
+    fn judge(&mut self, now: f64, rule: &LeakRule, limits: &Limits) -> Option<Suspicion> {
         let ended = self.buckets.iter().map(|(bucket, _)| *bucket).rfind(|bucket| *bucket < now)?;
         if ended <= self.judged {
             return None;
         }
         self.judged = ended;
-        let grown = [self.rule.slow, self.rule.fast].into_iter().find_map(|window| {
-            let inside = |(bucket, _): &&(f64, Reading)| {
-                *bucket <= ended && ended - *bucket < window.buckets
-            };
-            let floors: Vec<_> = self.buckets.iter().filter(inside).copied().collect();
-            grows(&floors, window)
-                .then(|| Trend::over(floors.iter().map(|(bucket, floor)| (*bucket, floor))))
+        let floors: Vec<_> =
+            self.buckets.iter().filter(|(bucket, _)| *bucket <= ended).copied().collect();
+        let points = points(&floors, |floor| self.watched.of(floor));
+        let verdicts = self.judges.each_mut().map(|judge| {
+            let growth = judge.judge(&points, rule.min_growth)?;
+            Some((judge.level, growth))
         });
-        self.streak = if grown.is_some() { self.streak + 1 } else { 0 };
-        grown.filter(|_| self.streak >= self.rule.persistence)
+        let (level, (growth, length)) = verdicts.into_iter().flatten().next_back()?;
+        let judged = &floors[floors.len() - length..];
+        let memory = self.leaking(judged, growth.slope);
+        let bytes_per_minute = growth.slope * 60_000.0 / rule.bucket_ms;
+        let latest = &judged[judged.len() - 1].1;
+        Some(Suspicion {
+            level,
+            memory,
+            until_limit_ms: limits.reached_ms(memory, latest, bytes_per_minute),
+            trend: Trend::over(judged.iter().map(|(bucket, floor)| (*bucket, floor))),
+            bytes_per_minute,
+            confidence: confidence(growth.deviations),
+            window_ms: (ended + 1.0 - judged[0].0) * rule.bucket_ms,
+        })
     }
 
-    /// The growth of `samples`, if it is so steep that half an hour is too long to wait and each of the last
-    /// collections left more behind than the one before.
-    pub fn suspect_steep(&self, samples: &[Reading]) -> Option<Trend> {
-        let trend = growth::steady(samples, self.rule.steep_growth)?;
-        let window = &samples[samples.len().saturating_sub(growth::WINDOW)..];
-        let since = window.first()?.at_ms;
-        let judged = |floor: &&Reading| self.beats_until(floor.at_ms) >= self.rule.steep_grace;
-        let mut latest = self.recent.iter().rev().filter(judged).take(CONFIRMATIONS);
-        let confirmed = latest.clone().count() == CONFIRMATIONS
-            && latest.clone().is_sorted_by(|newer, older| newer.held() > older.held())
-            && latest.next().is_some_and(|newest| newest.at_ms >= since);
-        confirmed.then_some(trend)
-    }
-
-    fn beats_until(&self, at_ms: f64) -> f64 {
-        (at_ms - self.started_ms) / self.beat_ms
-    }
-
-    fn bucket_of(&self, at_ms: f64) -> f64 {
-        (self.beats_until(at_ms) / self.rule.bucket).floor()
+    fn leaking(&self, floors: &[(f64, Reading)], slope: f64) -> Leaking {
+        let external = || theil_sen(&points(floors, |floor| floor.external)).unwrap_or_default();
+        match self.watched {
+            Watched::Native => Leaking::Native,
+            Watched::Held if external() > slope / 2.0 => Leaking::External,
+            Watched::Held => Leaking::Heap,
+        }
     }
 }
 
-fn grows(floors: &[(f64, Reading)], window: Window) -> bool {
-    let points: Vec<_> = floors.iter().map(|(bucket, floor)| (*bucket, floor.held())).collect();
-    let (Some(first), Some(last)) = (points.first(), points.last()) else { return false };
-    if points.len() < FEWEST || last.0 - first.0 < SPAN * window.buckets {
-        return false;
+fn points(floors: &[(f64, Reading)], figure: impl Fn(&Reading) -> f64) -> Vec<(f64, f64)> {
+    floors.iter().map(|(bucket, floor)| (*bucket, figure(floor))).collect()
+}
+
+/// Judges floors for one level, and counts the verdicts running.
+#[derive(Debug)]
+struct Judge {
+    level: Level,
+    windows: &'static [Window],
+    /// Verdicts running that make a suspicion.
+    needed: u32,
+    streak: u32,
+}
+
+impl Judge {
+    /// The growth and how many of the latest floors show it.
+    fn judge(&mut self, floors: &[(f64, f64)], min_growth: f64) -> Option<(Growth, usize)> {
+        let last = floors.last()?.0;
+        let grown = self.windows.iter().find_map(|window| {
+            let before = floors.partition_point(|(bucket, _)| last - bucket >= window.buckets);
+            let inside = &floors[before..];
+            window.judge(inside, min_growth).map(|growth| (growth, inside.len()))
+        });
+        self.streak = if grown.is_some() { self.streak + 1 } else { 0 };
+        grown.filter(|_| self.streak >= self.needed)
     }
-    let mut values: Vec<f64> = points.iter().map(|(_, held)| *held).collect();
-    let surely = mann_kendall_autocorrelated(&values) > BEYOND_CHANCE;
-    let level = median(&mut values).unwrap_or_default();
-    let (early, late) = points.split_at(points.len() / 2);
-    let slope = |points| theil_sen(points).unwrap_or_default();
-    let (whole, early, late) = (slope(&points), slope(early), slope(late));
-    surely
-        && whole >= window.min_slope * level
-        && early.min(late) >= 0.5 * whole
-        && late >= 0.7 * early
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::simulation::{Load, Random};
-    use super::*;
-
-    const MINUTE: f64 = 60_000.0;
-
-    /// Feeds an hour of a simulated program; the minute of the first suspicion.
-    fn first_suspicion(load: &Load, random: &mut Random) -> Option<f64> {
-        let mut detector = LeakDetector::new(LeakRule::default(), 0.0, 1_000.0);
-        let mut collection = 0.0;
-        let mut wander = 0.0;
-        (1..=120).map(|half_minute| f64::from(half_minute) * MINUTE / 2.0).find_map(|now| {
-            while collection < now {
-                wander = 0.9 * wander + load.wander * (random.unit() - 0.5);
-                detector.floor(load.floor(collection, wander));
-                // Major collections come about every 40 s, as in recorded programs.
-                collection += 5_000.0 + 70_000.0 * random.unit();
-            }
-            detector.suspect(now).map(|_| now / MINUTE)
-        })
-    }
-
-    fn suspicions(load: Load, seed: u64) -> Vec<f64> {
-        let mut random = Random::new(seed);
-        (0..200).filter_map(|_| first_suspicion(&load, &mut random)).collect()
-    }
-
-    #[test]
-    fn leak_free_hours_rarely_alarm() {
-        let steady = suspicions(Load { wander: 0.04, ..Load::default() }, 1);
-        assert!(steady.len() <= 20, "wandering: {} of 200", steady.len());
-        let warm_up = suspicions(Load { wander: 0.02, warm_up: 0.5, ..Load::default() }, 2);
-        assert!(warm_up.len() <= 16, "warm-up: {} of 200", warm_up.len());
-        let step = suspicions(Load { wander: 0.02, step: 0.3, ..Load::default() }, 3);
-        assert!(step.len() <= 16, "step: {} of 200", step.len());
-    }
-
-    #[test]
-    fn slow_leaks_are_found_after_half_an_hour_and_fast_ones_sooner() {
-        let mut slow = suspicions(Load { wander: 0.02, leak: 0.01, ..Load::default() }, 4);
-        assert!(slow.len() >= 180, "1 % a minute: {} of 200", slow.len());
-        assert!(median(&mut slow).unwrap() < 45.0);
-        let mut fast = suspicions(Load { wander: 0.02, leak: 0.05, ..Load::default() }, 5);
-        assert!(fast.len() >= 180, "5 % a minute: {} of 200", fast.len());
-        assert!(median(&mut fast).unwrap() < 25.0);
-    }
-
-    #[test]
-    fn a_faster_beat_judges_sooner_and_reports_the_growth() {
-        let mut detector = LeakDetector::new(LeakRule::default(), 0.0, 10.0);
-        let load = Load { leak: 1.0, ..Load::default() };
-        let trend = (0..600).find_map(|step| {
-            let now = f64::from(step) * 50.0;
-            detector.floor(load.floor(now, 0.0));
-            detector.suspect(now)
-        });
-        let trend = trend.unwrap();
-        assert!(trend.heap > 0.05 && trend.rss > 0.0 && trend.rss < trend.heap, "{trend:?}");
-    }
-
-    #[test]
-    fn without_floors_there_is_no_verdict() {
-        let mut detector = LeakDetector::new(LeakRule::default(), 0.0, 1.0);
-        assert_eq!(detector.suspect(1e6), None);
-    }
-
-    /// Samples that double within seconds, with collections that leave `left(step)` behind.
-    fn steep(left: impl Fn(f64) -> f64) -> bool {
-        let mut detector = LeakDetector::new(LeakRule::default(), 0.0, 1_000.0);
-        let mut samples = Vec::new();
-        (0..150).any(|step| {
-            let at_ms = f64::from(step) * 1_000.0;
-            let reading = |heap| Reading { at_ms, heap, external: 0.0, rss: heap };
-            samples.push(reading(1e8 + 2e6 * f64::from(step)));
-            if step % 10 == 0 {
-                detector.floor(reading(left(f64::from(step))));
-            }
-            detector.suspect_steep(&samples).is_some()
-        })
-    }
-
-    #[test]
-    fn steep_growth_is_suspected_at_once_if_collections_confirm_it() {
-        assert!(steep(|step| 9e7 + 2e6 * step));
-        assert!(!steep(|step| 9e7 + 1e6 * (step / 10.0 % 2.0)), "it was garbage");
-    }
-}
+mod tests;

@@ -1,6 +1,7 @@
-//! A thread that reads the resident memory on a beat, whatever the event loop does.
+//! A thread that reads the process's figures on a beat, whatever the event loop does.
 //!
-//! Beats wait in a bounded ring until somebody drains them. The thread ends with its [`Sampler`]: dropping
+//! Beats wait in a bounded ring until somebody drains them; the owner is woken at most fifty times a second, however
+//! fast the beat. The thread allocates nothing but the ring, and ends with its [`Sampler`]: dropping
 //! that stops it and waits for it, which takes as long as one reading.
 
 use std::{
@@ -10,7 +11,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use super::sample::ResidentMemory;
+use super::process::{Figures, ProcessReader, Pss};
 use crate::error::{Result, SystemError};
 
 /// One reading of the thread.
@@ -18,9 +19,28 @@ use crate::error::{Result, SystemError};
 pub struct Beat {
     /// Milliseconds since the Unix epoch.
     pub at_ms: f64,
-    /// Bytes resident.
-    pub rss: u64,
+    pub figures: Figures,
 }
+
+/// What a thread reads, and how often.
+#[derive(Clone, Copy, Debug)]
+pub struct SamplerOptions {
+    pub interval: Duration,
+    /// Beats that are kept until they are drained; the oldest go first.
+    pub capacity: usize,
+    pub pss: Pss,
+}
+
+/// Beats that were drained.
+#[derive(Debug)]
+pub struct Drained {
+    pub beats: Vec<Beat>,
+    /// How long the owner took to come after it was woken: the event loop's delay.
+    pub delay: Duration,
+}
+
+/// Waking the owner costs far more than a reading.
+const WAKE_EVERY: Duration = Duration::from_millis(20);
 
 /// A running sampling thread.
 #[derive(Debug)]
@@ -40,30 +60,35 @@ struct State {
     stopping: bool,
     ring: VecDeque<Beat>,
     capacity: usize,
+    /// When the owner was woken for the beats that wait.
+    woken: Option<Instant>,
 }
 
 impl Sampler {
-    /// Reads every `interval`, the first time after one interval, and keeps the latest `capacity` beats.
-    /// `wake` is called on the thread when beats wait and nobody was told yet.
-    pub fn start(
-        interval: Duration,
-        capacity: usize,
-        wake: impl Fn() + Send + 'static,
-    ) -> Result<Self> {
-        let state = State { stopping: false, ring: VecDeque::new(), capacity: capacity.max(1) };
+    /// Reads every interval, the first time after one. `wake` is called on the thread when beats wait and nobody was
+    /// told yet.
+    pub fn start(options: SamplerOptions, wake: impl Fn() + Send + 'static) -> Result<Self> {
+        let state = State {
+            stopping: false,
+            ring: VecDeque::new(),
+            capacity: options.capacity.max(1),
+            woken: None,
+        };
         let shared = Arc::new(Shared { state: Mutex::new(state), stopped: Condvar::new() });
-        let memory = ResidentMemory::open()?;
+        let reader = ProcessReader::open(options.pss)?;
         let thread = std::thread::Builder::new().name("aiwf-sampler".to_owned()).spawn({
             let shared = Arc::clone(&shared);
-            move || shared.run(interval, memory, wake)
+            move || shared.run(options.interval, reader, wake)
         });
         let thread = thread.map_err(|source| SystemError::new(&source, "pthread_create"))?;
         Ok(Self { shared, thread: Some(thread) })
     }
 
     /// Takes the beats that wait, oldest first.
-    pub fn drain(&self) -> Vec<Beat> {
-        self.shared.lock().ring.drain(..).collect()
+    pub fn drain(&self) -> Drained {
+        let mut state = self.shared.lock();
+        let delay = state.woken.take().map_or(Duration::ZERO, |woken| woken.elapsed());
+        Drained { beats: state.ring.drain(..).collect(), delay }
     }
 }
 
@@ -79,13 +104,16 @@ impl Drop for Sampler {
 }
 
 impl Shared {
-    fn run(&self, interval: Duration, mut memory: ResidentMemory, wake: impl Fn()) {
+    fn run(&self, interval: Duration, mut reader: ProcessReader, wake: impl Fn()) {
         let mut next = Instant::now() + interval;
+        let mut wake_from = Instant::now();
         while self.sleep_until(next) {
+            let now = Instant::now();
             // A reading that fails is a missed beat; the next may succeed.
-            if let Ok(rss) = memory.read()
-                && self.push(Beat { at_ms: unix_ms(), rss })
+            if let Ok(figures) = reader.read()
+                && self.push(Beat { at_ms: unix_ms(), figures }, now, wake_from)
             {
+                wake_from = now + WAKE_EVERY;
                 wake();
             }
             // After a suspended system or a long stall, go on from now instead of catching up.
@@ -106,15 +134,18 @@ impl Shared {
         }
     }
 
-    /// Whether the ring was empty: then nobody has been told that beats wait.
-    fn push(&self, beat: Beat) -> bool {
+    /// Whether the owner is to be woken: nobody has told it that beats wait, and it was left alone for a while.
+    fn push(&self, beat: Beat, now: Instant, wake_from: Instant) -> bool {
         let mut state = self.lock();
-        let first = state.ring.is_empty();
         if state.ring.len() == state.capacity {
             state.ring.pop_front();
         }
         state.ring.push_back(beat);
-        first
+        let wake = state.woken.is_none() && now >= wake_from;
+        if wake {
+            state.woken = Some(now);
+        }
+        wake
     }
 
     /// The state is never left half-changed, so a panic elsewhere does not spoil it.
@@ -125,7 +156,7 @@ impl Shared {
 
 fn unix_ms() -> f64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    since_epoch.as_millis() as f64
+    since_epoch.as_secs_f64() * 1e3
 }
 
 #[cfg(test)]
@@ -135,42 +166,46 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(60);
 
+    fn options(interval: Duration, capacity: usize) -> SamplerOptions {
+        SamplerOptions { interval, capacity, pss: Pss::Never }
+    }
+
     #[test]
     fn wakes_once_and_collects_beats_until_drained() {
         let (woken, wakes) = mpsc::channel();
-        let sampler =
-            Sampler::start(Duration::from_millis(1), 3, move || woken.send(()).unwrap()).unwrap();
+        let wake = move || woken.send(()).unwrap();
+        let sampler = Sampler::start(options(Duration::from_millis(1), 3), wake).unwrap();
         wakes.recv_timeout(PATIENCE).unwrap();
         while sampler.shared.lock().ring.len() < 3 {
             std::thread::yield_now();
         }
         assert!(wakes.try_recv().is_err(), "nobody drained, so nobody is woken again");
-        let beats = sampler.drain();
+        let Drained { beats, delay } = sampler.drain();
         assert!(beats.is_sorted_by_key(|beat| beat.at_ms as u64));
-        assert!(beats.iter().all(|beat| beat.rss > 0));
+        assert!(beats.iter().all(|beat| beat.figures.rss > 0.0) && delay > Duration::ZERO);
         wakes.recv_timeout(PATIENCE).unwrap();
-        assert!(!sampler.drain().is_empty());
+        let Drained { beats, .. } = sampler.drain();
+        assert!(!beats.is_empty());
     }
 
     #[test]
-    fn the_ring_keeps_the_latest() {
-        let shared = Shared {
-            state: Mutex::new(State { stopping: false, ring: VecDeque::new(), capacity: 2 }),
-            stopped: Condvar::new(),
-        };
-        for rss in 1..=4 {
-            shared.push(Beat { at_ms: 0.0, rss });
-        }
-        let kept: Vec<_> = shared.lock().ring.iter().map(|beat| beat.rss).collect();
-        assert_eq!(kept, [3, 4]);
+    fn the_ring_keeps_the_latest_and_wakes_are_paced() {
+        let state = State { stopping: false, ring: VecDeque::new(), capacity: 2, woken: None };
+        let shared = Shared { state: Mutex::new(state), stopped: Condvar::new() };
+        let figures = ProcessReader::open(Pss::Never).unwrap().read().unwrap();
+        let start = Instant::now();
+        let push = |at_ms, now| shared.push(Beat { at_ms, figures }, now, start + WAKE_EVERY);
+        assert!(!push(1.0, start), "too soon after the last wake-up");
+        assert!(push(2.0, start + WAKE_EVERY) && !push(3.0, start + 2 * WAKE_EVERY));
+        let kept: Vec<_> = shared.lock().ring.iter().map(|beat| beat.at_ms).collect();
+        assert_eq!(kept, [2.0, 3.0]);
     }
 
     #[test]
     fn dropping_ends_the_thread_at_once() {
         let (woken, wakes) = mpsc::channel::<()>();
-        let sampler = Sampler::start(Duration::from_secs(3_600), 1, move || {
-            woken.send(()).unwrap();
-        });
+        let wake = move || woken.send(()).unwrap();
+        let sampler = Sampler::start(options(Duration::from_secs(3_600), 1), wake);
         drop(sampler.unwrap());
         // The thread owned the sender.
         assert_eq!(wakes.try_recv(), Err(mpsc::TryRecvError::Disconnected));

@@ -1,0 +1,86 @@
+// @ts-check
+'use strict'
+
+// Garbage collections: those that V8 makes, counted, and those that we force.
+
+const { constants, PerformanceObserver } = require('node:perf_hooks')
+const v8 = require('node:v8')
+const vm = require('node:vm')
+
+/** @import * as types from '../memory-profiler.js' */
+
+/** @type {Record<number, types.CollectionKind>} */
+const KINDS = {
+  [constants.NODE_PERFORMANCE_GC_MINOR]: 'minor',
+  [constants.NODE_PERFORMANCE_GC_MAJOR]: 'major',
+  [constants.NODE_PERFORMANCE_GC_INCREMENTAL]: 'incremental',
+  [constants.NODE_PERFORMANCE_GC_WEAKCB]: 'weakCallbacks',
+}
+
+/** Counts V8's collections and their pauses. Does not keep the process alive. */
+class CollectionCounter {
+  #started = performance.now()
+  #observer
+  /** @type {Record<types.CollectionKind, types.CollectionFigures>} */
+  #kinds = { minor: none(), major: none(), incremental: none(), weakCallbacks: none() }
+
+  /** @param {() => void} onMajor called soon after a major collection */
+  constructor(onMajor) {
+    this.#observer = new PerformanceObserver((list) => {
+      let major = false
+      // All of them: many collections can have passed while the event loop was blocked.
+      for (const entry of list.getEntries()) {
+        const kind = this.#count(entry)
+        major ||= kind === 'major'
+      }
+      if (major) onMajor()
+    })
+    this.#observer.observe({ entryTypes: ['gc'] })
+  }
+
+  /** @param {PerformanceEntry} entry */
+  #count(entry) {
+    const { detail } = /** @type {PerformanceEntry & { detail: { kind: number } }} */ (entry)
+    const kind = KINDS[detail.kind]
+    const figures = this.#kinds[kind]
+    if (!figures) return
+    figures.count++
+    figures.duration += entry.duration
+    figures.maxDuration = Math.max(figures.maxDuration, entry.duration)
+    return kind
+  }
+
+  stop() {
+    this.#observer.disconnect()
+  }
+
+  /** @returns {types.CollectionReport} */
+  report() {
+    const kinds = structuredClone(this.#kinds)
+    const paused = Object.values(kinds).reduce((sum, { duration }) => sum + duration, 0)
+    return { ...kinds, timeShare: paused / (performance.now() - this.#started) }
+  }
+}
+
+function none() {
+  return { count: 0, duration: 0, maxDuration: 0 }
+}
+
+/** @type {(() => void) | undefined} */
+let collect
+
+/** A full collection, with or without `--expose-gc`. Blocks until it is done. */
+function collectGarbage() {
+  if (!collect) {
+    collect = globalThis.gc
+    if (!collect) {
+      // A new context gets the function if the flag is set when it is made.
+      v8.setFlagsFromString('--expose-gc')
+      collect = /** @type {() => void} */ (vm.runInNewContext('gc'))
+      v8.setFlagsFromString('--no-expose-gc')
+    }
+  }
+  collect()
+}
+
+module.exports = { CollectionCounter, collectGarbage }

@@ -1,0 +1,58 @@
+// @ts-check
+'use strict'
+
+/** @import * as types from '../memory-profiler.js' */
+
+const METRICS = /** @type {const} */ (['heapUsed', 'heapTotal', 'external', 'rss'])
+/** Samples that statistics cover. */
+const STATISTICS_WINDOW = 100
+
+/**
+ * Over the last samples.
+ *
+ * @param {types.MemorySample[]} samples
+ * @returns {types.MemoryReport['statistics']}
+ */
+function statistics(samples) {
+  const latest = samples.slice(-STATISTICS_WINDOW)
+  if (latest.length === 0) return {}
+  const entries = METRICS.map((metric) => [
+    metric,
+    range(latest.map(({ memory }) => memory[metric])),
+  ])
+  return Object.fromEntries(entries)
+}
+
+/**
+ * Over the last samples; nothing if none of them was one of the beat.
+ *
+ * @param {types.MemorySample[]} samples
+ * @returns {types.Range | undefined}
+ */
+function eventLoopDelay(samples) {
+  const delays = samples.slice(-STATISTICS_WINDOW).flatMap((sample) => sample.eventLoopDelay ?? [])
+  return delays.length > 0 ? range(delays) : undefined
+}
+
+/** @param {number[]} values */
+function range(values) {
+  const sum = values.reduce((total, value) => total + value, 0)
+  return { min: Math.min(...values), max: Math.max(...values), avg: sum / values.length }
+}
+
+/**
+ * Field by field; a field that one side lacks counts as 0 there.
+ *
+ * @template {object} T
+ * @param {T} before
+ * @param {T} after
+ * @returns {T}
+ */
+function difference(before, after) {
+  const changes = new Map(Object.entries(before).map(([key, value]) => [key, 0 - value]))
+  for (const [key, value] of Object.entries(after))
+    changes.set(key, value + (changes.get(key) ?? 0))
+  return /** @type {T} */ (Object.fromEntries(changes))
+}
+
+module.exports = { statistics, eventLoopDelay, difference }
