@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { OptimizedGitHubClient, RateLimiter } from '../lib/cache-system.js'
 import { memoryTree, startGitHubServer } from './support/github-server.mjs'
+import { serve } from './support/http-server.mjs'
 import { workspace } from './support/workspace.mjs'
 
 const FILES = { 'README.md': '# Hello\n', 'src/a.js': 'a', 'src/deep/b.js': 'b' }
@@ -254,4 +255,38 @@ test('asynchronous errors have the caller in their stack', async (t) => {
     assert.match(error.stack, /github-client\.test\.mjs/)
     return true
   })
+})
+
+test('an expired answer is asked for only if it has changed', async (t) => {
+  let version = 1
+  const { url, requests } = await serve(t, (request, response) => {
+    const etag = `"v${version}"`
+    const known = request.headers['if-none-match'] === etag
+    // The first 304 repeats the ETag, the second does not.
+    const headers = known && requests.length > 2 ? {} : { etag }
+    response
+      .writeHead(known ? 304 : 200, headers)
+      .end(known ? undefined : JSON.stringify({ version }))
+  })
+  const cacheDir = join(await workspace(t), 'cache')
+  const asked = async (/** @type {any} */ headers = undefined) => {
+    const client = new OptimizedGitHubClient(url, { cacheDir, ttl: 0 })
+    return (await client.cachedFetch('/x', { headers })).version
+  }
+  assert.equal(await asked(), 1)
+  assert.deepEqual([await asked(), await asked(), await asked()], [1, 1, 1])
+  version = 2
+  assert.deepEqual([await asked(), await asked()], [2, 2])
+  assert.deepEqual(
+    requests.map((request) => request.headers['if-none-match']),
+    [undefined, '"v1"', '"v1"', '"v1"', '"v1"', '"v2"'],
+  )
+  await assert.rejects(asked({ 'If-None-Match': '"v2"' }), { status: 304 })
+})
+
+test('headers may be an instance of Headers', async (t) => {
+  const { server, client } = await setUp(t)
+  await client.cachedFetch('/repos/o/r', { headers: new Headers({ 'X-Mine': '1' }) })
+  assert.equal(server.requests[0].headers['x-mine'], '1')
+  assert.equal(server.requests[0].headers['user-agent'], 'aiwf')
 })

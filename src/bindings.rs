@@ -6,6 +6,7 @@ mod cache;
 mod errors;
 mod files;
 mod github;
+mod http;
 mod load_test;
 mod memory;
 mod monitor;

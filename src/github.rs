@@ -1,6 +1,10 @@
 //! Talking to GitHub: how often, what to ask, and how.
 
 pub mod directory;
+pub mod fetch;
+pub mod http_store;
 pub mod rate_limit;
+pub mod redirect;
+pub mod retry;
 pub mod transport;
 pub mod url;

@@ -6,6 +6,7 @@
 //! - [`files`]: many file operations at once, in order.
 //! - [`benchmark`]: statistics, regressions, reports and load tests.
 //! - [`cache`]: what GitHub answered, kept in memory and on disk.
+//! - [`http_cache`]: what an HTTP cache may do.
 //! - [`github`]: how often and how GitHub is asked.
 //! - [`mirror`]: the main job; composes `github` and `files`.
 //! - [`memory`]: what the process holds, and whether it leaks.
@@ -18,6 +19,7 @@ pub mod cache;
 pub mod error;
 pub mod files;
 pub mod github;
+pub mod http_cache;
 pub mod memory;
 pub mod mirror;
 pub mod monitor;

@@ -1,13 +1,15 @@
 // @ts-check
 'use strict'
 
-const { resolve } = require('node:path')
+const { join, resolve } = require('node:path')
 const args = require('../internal/arguments.js')
 const { toError, traced } = require('../internal/errors.js')
 const native = require('../internal/native.js')
 const { promised, settler } = require('../internal/settle.js')
 const { abortable } = require('../internal/signal.js')
+const { cacheOptions: checked } = require('./cache-options.js')
 const { GitHubAPICache } = require('./github-api-cache.js')
+const { HttpFetch, offlineMode } = require('./http-fetch.js')
 const { RateLimiter } = require('./rate-limiter.js')
 
 /** @import * as types from '../cache-system.js' */
@@ -16,6 +18,10 @@ const { RateLimiter } = require('./rate-limiter.js')
 class OptimizedGitHubClient {
   #token
   #apiCalls = 0
+  #retries
+  #bounds
+  /** @type {InstanceType<typeof HttpFetch> | undefined} */
+  #http
 
   /**
    * @param {string} [baseUrl]
@@ -23,9 +29,19 @@ class OptimizedGitHubClient {
    */
   constructor(baseUrl = 'https://api.github.com', cacheOptions = {}) {
     this.baseUrl = args.string('baseUrl', baseUrl).replace(/\/+$/, '')
-    const { cacheDir, ttl, token, ...options } = args.object('cacheOptions', cacheOptions)
+    const given = args.object('cacheOptions', cacheOptions)
+    const { cacheDir, ttl, token, offline, retries, ...options } = given
+    this.#retries = args.integer('cacheOptions.retries', retries || 0)
     this.#token = token ? args.string('cacheOptions.token', token) : undefined
     this.cache = new GitHubAPICache(cacheDir, ttl, options)
+    this.#bounds = {
+      ...checked(options).rules,
+      retries: this.#retries,
+      offline: offline ? offlineMode('cacheOptions.offline', offline) : undefined,
+    }
+    // A property, so that it can be handed on alone.
+    /** @type {types.OptimizedGitHubClient['fetch']} */
+    this.fetch = (input, init) => this.#fetch(input, init)
     /** @type {{ waitForNext(): Promise<unknown>, getStats?(): any }} */
     this.rateLimiter = new RateLimiter(60, 60_000)
   }
@@ -41,12 +57,34 @@ class OptimizedGitHubClient {
   async cachedFetch(url, options = {}) {
     const target = absolute(args.string('url', url), this.baseUrl)
     const method = (options.method ?? 'GET').toUpperCase()
-    const headers = { 'User-Agent': 'aiwf', ...this.#authorization(target), ...options.headers }
-    const request = () => this.#request({ ...options, method, url: target, headers })
-    if (method !== 'GET' && method !== 'HEAD') return request()
+    const given =
+      options.headers instanceof Headers ? Object.fromEntries(options.headers) : options.headers
+    const headers = { 'User-Agent': 'aiwf', ...this.#authorization(target), ...given }
+    const request = (/** @type {types.FetchContext} */ context) =>
+      this.#request({ ...options, method, url: target, headers }, context)
+    if (method !== 'GET' && method !== 'HEAD') {
+      return this.#request({ ...options, method, url: target, headers })
+    }
     // HEAD has no body, so its entry must not be taken for that of GET.
     const keyed = method === 'HEAD' ? { ...headers, ':method': method } : headers
     return abortable(this.cache.getOrFetch(target, request, keyed), options.signal)
+  }
+
+  /**
+   * @param {string | URL | Request} input
+   * @param {RequestInit} [init]
+   */
+  async #fetch(input, init) {
+    this.#http ??= new HttpFetch(
+      join(resolve(this.cache.cacheDir), 'http'),
+      this.#bounds,
+      (url) => ({
+        'user-agent': 'aiwf',
+        ...this.#authorization(url),
+      }),
+    )
+    const target = typeof input === 'string' ? absolute(input, this.baseUrl) : input
+    return this.#http.fetch(target, init)
   }
 
   /**
@@ -162,17 +200,35 @@ class OptimizedGitHubClient {
   }
 
   /**
-   * One call of the API, when it is its turn.
+   * One call of the API, when it is its turn. What is known with its `ETag` is asked for only if it has changed.
    *
    * @param {types.FetchOptions & { url: string, method: string, headers: object }} request
+   * @param {types.FetchContext} [context]
    */
-  async #request({ url, method, headers, body, timeout, signal }) {
+  async #request({ url, method, headers, body, timeout, signal }, context) {
+    const stale = method === 'GET' && !isConditional(headers) ? await context?.stale() : undefined
     await this.rateLimiter.waitForNext()
     this.#apiCalls++
     const content = body === undefined ? undefined : Buffer.from(/** @type {any} */ (body))
-    const request = { url, method, headers: flat(headers), body: content, timeout }
+    const { validator } = stale ?? {}
+    const retries = this.#retries
+    const request = {
+      url,
+      method,
+      headers: flat(headers),
+      body: content,
+      timeout,
+      retries,
+      validator,
+    }
     const start = (/** @type {number} */ ticket) => native.fetchText(settler, ticket, request)
-    const text = await traced(promised(start, { signal: method === 'GET' ? undefined : signal }))
+    /** @type {import('../../binding.js').NativeText} */
+    const answer = await traced(promised(start, { signal: context ? undefined : signal }))
+    const { text } = answer
+    // A 304 need not repeat the `ETag`.
+    const etag = answer.validator ?? (text === undefined ? validator : undefined)
+    if (context) context.options.validator = etag
+    if (text === undefined) return stale?.data
     return text === '' ? null : parse(text, url)
   }
 
@@ -183,7 +239,9 @@ class OptimizedGitHubClient {
    * @returns {Record<string, string>}
    */
   #authorization(url) {
-    if (!this.#token || new URL(url).origin !== new URL(this.baseUrl).origin) return {}
+    const own =
+      this.#token && URL.canParse(url) && new URL(url).origin === new URL(this.baseUrl).origin
+    if (!own) return {}
     return { Authorization: `Bearer ${this.#token}` }
   }
 }
@@ -203,6 +261,11 @@ function answer(result) {
  */
 function absolute(url, baseUrl) {
   return /^[a-z][a-z\d+.-]*:/i.test(url) ? url : `${baseUrl}/${url.replace(/^\/+/, '')}`
+}
+
+/** @param {object} headers */
+function isConditional(headers) {
+  return Object.keys(headers).some((name) => /^if-/i.test(name))
 }
 
 /**

@@ -49,8 +49,8 @@ function currentEnvironment() {
 
 /** @param {types.ConfigOptions} options */
 function configFile({ file, cwd = process.cwd() }) {
-  const folder = args.path('options.cwd', cwd)
-  if (file !== undefined) return resolve(folder, args.path('options.file', file))
+  const folder = String(args.path('options.cwd', cwd))
+  if (file !== undefined) return resolve(folder, String(args.path('options.file', file)))
   return FILES.map((name) => resolve(folder, name)).find((path) => existsSync(path))
 }
 

@@ -1,0 +1,343 @@
+//! Where responses are kept: in memory within a bound, and on disk ([`Disk`]) within another.
+//!
+//! A URL has an *index*: the sets of fields its responses vary by, and a generation. The key of a response is
+//! a keyed hash of the index's generation and of what the request says in those fields and in `Authorization`. So
+//! no token and no cookie is ever at rest, who has another token finds nothing, and a new generation makes all
+//! responses of a URL unreachable at once. The secret of the hash is a file beside the log, for the user alone.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+};
+
+use moka::sync::Cache;
+use parking_lot::Mutex;
+use reqwest::Url;
+use ring::{
+    hmac,
+    rand::{SecureRandom, SystemRandom},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    cache::{Disk, Entry, Key, Stamp},
+    http_cache::{Headers, Stored, vary},
+    runtime,
+};
+
+const SECRET_FILE: &str = "secret";
+/// What an entry counts for in memory beside its bytes.
+const OVERHEAD: usize = 256;
+/// So many sets of fields a URL's responses may vary by.
+const MAX_SETS: usize = 8;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Index {
+    generation: [u8; 16],
+    /// The latest first.
+    sets: Vec<Vec<String>>,
+}
+
+#[derive(Clone)]
+enum Record {
+    Index(Arc<Index>),
+    Response(Arc<Stored>),
+}
+
+/// See the module's description.
+pub struct HttpStore {
+    folder: PathBuf,
+    memory: Cache<Key, Record>,
+    disk: Mutex<Disk>,
+    secret: OnceLock<hmac::Key>,
+}
+
+impl HttpStore {
+    /// A store in `folder`, which is made when something is stored. Both bounds are in bytes.
+    pub fn new(folder: PathBuf, max_memory_bytes: u64, max_disk_bytes: u64) -> Self {
+        let weight = |_: &Key, record: &Record| {
+            let bytes = match record {
+                Record::Index(index) => index.sets.iter().flatten().map(String::len).sum(),
+                Record::Response(stored) => stored.body.len() + stored.headers.size(),
+            };
+            u32::try_from(bytes + OVERHEAD).unwrap_or(u32::MAX)
+        };
+        let memory = Cache::builder().max_capacity(max_memory_bytes).weigher(weight).build();
+        let disk = Mutex::new(Disk::new(&folder, max_disk_bytes));
+        Self { folder, memory, disk, secret: OnceLock::new() }
+    }
+
+    /// The response that answers such a request, fresh or not, if it is in memory.
+    pub fn in_memory(&self, url: &Url, request: &Headers) -> Option<Arc<Stored>> {
+        let secret = self.secret.get()?;
+        let Some(Record::Index(index)) = self.memory.get(&url_key(secret, url)) else {
+            return None;
+        };
+        let mut keys = index.sets.iter().map(|set| index.key(secret, url, set, request));
+        keys.find_map(|key| match self.memory.get(&key) {
+            Some(Record::Response(stored)) => Some(stored),
+            _ => None,
+        })
+    }
+
+    /// As [`Self::in_memory`], or from disk.
+    pub async fn find(self: &Arc<Self>, url: &Url, request: &Headers) -> Option<Arc<Stored>> {
+        if let Some(stored) = self.in_memory(url, request) {
+            return Some(stored);
+        }
+        let (url, request) = (url.clone(), request.clone());
+        self.blocking(move |store| {
+            let secret = store.secret();
+            let index = store.index(url_key(secret, &url))?;
+            let mut keys = index.sets.iter().map(|set| index.key(secret, &url, set, &request));
+            keys.find_map(|key| store.response(key))
+        })
+        .await
+        .flatten()
+    }
+
+    /// Stores the response to such a request. A disk that fails costs what it would have kept.
+    pub async fn put(self: &Arc<Self>, url: &Url, request: &Headers, stored: Arc<Stored>) {
+        let (url, request) = (url.clone(), request.clone());
+        let Some(set) = vary::fields(&stored.headers) else { return };
+        self.blocking(move |store| {
+            let secret = store.secret();
+            let url_key = url_key(secret, &url);
+            let known = store.index(url_key);
+            let mut index = known.as_deref().cloned().unwrap_or_else(Index::new);
+            index.sets.retain(|other| *other != set);
+            index.sets.insert(0, set);
+            index.sets.truncate(MAX_SETS);
+            let mut entries = Vec::new();
+            if known.is_none_or(|known| known.sets != index.sets) {
+                entries.push((url_key, entry(url_key, &index, Vec::new())));
+            }
+            let key = index.key(secret, &url, &index.sets[0], &request);
+            store.memory.insert(url_key, Record::Index(Arc::new(index)));
+            entries.push((key, entry(key, &*stored, stored.body.to_vec())));
+            store.memory.insert(key, Record::Response(stored));
+            let _ = store.disk.lock().put(entries);
+        })
+        .await;
+    }
+
+    /// Forgets all responses of a URL, whoever they were for.
+    pub async fn invalidate(self: &Arc<Self>, url: &Url) {
+        let url = url.clone();
+        self.blocking(move |store| {
+            let key = url_key(store.secret(), &url);
+            store.memory.invalidate(&key);
+            let _ = store.disk.lock().remove(key);
+        })
+        .await;
+    }
+
+    async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Option<T> {
+        let store = Arc::clone(self);
+        runtime::spawn_blocking(move || work(&store)).await.ok()
+    }
+
+    fn index(&self, key: Key) -> Option<Arc<Index>> {
+        if let Some(Record::Index(index)) = self.memory.get(&key) {
+            return Some(index);
+        }
+        let entry = self.disk.lock().get(key, |_| true).ok()??;
+        let index: Arc<Index> = Arc::new(serde_json::from_slice(&entry.meta).ok()?);
+        self.memory.insert(key, Record::Index(Arc::clone(&index)));
+        Some(index)
+    }
+
+    fn response(&self, key: Key) -> Option<Arc<Stored>> {
+        if let Some(Record::Response(stored)) = self.memory.get(&key) {
+            return Some(stored);
+        }
+        let entry = self.disk.lock().get(key, |_| true).ok()??;
+        let meta: Stored = serde_json::from_slice(&entry.meta).ok()?;
+        let stored = Arc::new(Stored { body: entry.body.into(), ..meta });
+        self.memory.insert(key, Record::Response(Arc::clone(&stored)));
+        Some(stored)
+    }
+
+    /// The secret of this folder. Where it can be neither read nor written, one for this process alone.
+    fn secret(&self) -> &hmac::Key {
+        self.secret.get_or_init(|| {
+            let bytes = secret_in(&self.folder).unwrap_or_else(|_| random());
+            hmac::Key::new(hmac::HMAC_SHA256, &bytes)
+        })
+    }
+}
+
+impl Index {
+    fn new() -> Self {
+        Self { generation: random(), sets: Vec::new() }
+    }
+
+    fn key(&self, secret: &hmac::Key, url: &Url, set: &[String], request: &Headers) -> Key {
+        let mut hash = Hash::new(secret, b"response");
+        hash.add(&self.generation);
+        hash.add(url.as_str().as_bytes());
+        for name in ["authorization"].into_iter().chain(set.iter().map(String::as_str)) {
+            hash.add(name.as_bytes());
+            // Absent and empty are not the same.
+            let value = vary::value(request, name);
+            hash.add(&[u8::from(value.is_some())]);
+            hash.add(value.unwrap_or_default().as_bytes());
+        }
+        hash.finish()
+    }
+}
+
+fn url_key(secret: &hmac::Key, url: &Url) -> Key {
+    let mut hash = Hash::new(secret, b"index");
+    hash.add(url.as_str().as_bytes());
+    hash.finish()
+}
+
+/// A keyed hash of several texts, each told with its length.
+struct Hash(hmac::Context);
+
+impl Hash {
+    fn new(secret: &hmac::Key, purpose: &[u8]) -> Self {
+        let mut hash = Self(hmac::Context::with_key(secret));
+        hash.add(purpose);
+        hash
+    }
+
+    fn add(&mut self, text: &[u8]) {
+        self.0.update(&(text.len() as u64).to_le_bytes());
+        self.0.update(text);
+    }
+
+    fn finish(self) -> Key {
+        let mut key = Key([0; 32]);
+        key.0.copy_from_slice(self.0.sign().as_ref());
+        key
+    }
+}
+
+fn entry(key: Key, meta: &impl Serialize, body: Vec<u8>) -> Entry {
+    let meta = serde_json::to_vec(meta).unwrap_or_default();
+    // Whether it may be served is not for the disk to say.
+    Entry { stamp: Stamp::new(key, 0.0, Some(f64::INFINITY)), meta, body }
+}
+
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    #[expect(clippy::expect_used, reason = "without randomness tokens could not be kept apart")]
+    SystemRandom::new().fill(&mut bytes).expect("the system has no randomness");
+    bytes
+}
+
+/// The secret in the folder, which is made if there is none. Of several who make one at once, one wins: the file
+/// appears with its content.
+fn secret_in(folder: &Path) -> io::Result<[u8; 32]> {
+    let path = folder.join(SECRET_FILE);
+    let read = || fs::read(&path).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+    if let Some(secret) = read() {
+        return Ok(secret);
+    }
+    make_private(folder)?;
+    let secret: [u8; 32] = random();
+    let name: [u8; 8] = random();
+    let draft = folder.join(format!(".{SECRET_FILE}-{}", hex::encode(name)));
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(&draft).and_then(|mut file| file.write_all(&secret));
+    // A damaged secret is replaced; a whole one that somebody else made meanwhile stays.
+    let linked = written.and_then(|()| match fs::hard_link(&draft, &path) {
+        Err(_) if read().is_none() => fs::rename(&draft, &path),
+        _ => Ok(()),
+    });
+    let _ = fs::remove_file(&draft);
+    linked?;
+    read().ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+fn make_private(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempfile::TempDir;
+
+    fn headers(fields: &[(&str, &str)]) -> Headers {
+        Headers::new(fields.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())))
+    }
+
+    fn stored(vary: &str, body: &'static str) -> Arc<Stored> {
+        let stored = Stored::new(200, headers(&[("Vary", vary)]), (1, 1));
+        Arc::new(Stored { body: body.into(), ..stored })
+    }
+
+    fn open(folder: &TempDir) -> Arc<HttpStore> {
+        Arc::new(HttpStore::new(folder.path().join("http"), 1 << 20, 1 << 20))
+    }
+
+    async fn body(store: &Arc<HttpStore>, url: &Url, request: &[(&str, &str)]) -> Option<Vec<u8>> {
+        store.find(url, &headers(request)).await.map(|stored| stored.body.to_vec())
+    }
+
+    #[tokio::test]
+    async fn responses_are_kept_apart_by_credential_and_by_what_they_vary_by() {
+        let folder = TempDir::new().unwrap();
+        let store = open(&folder);
+        let url = Url::parse("https://a.example/").unwrap();
+        let mine = [("Authorization", "Bearer mine"), ("Accept", "a")];
+        store.put(&url, &headers(&mine), stored("accept", "mine")).await;
+        for store in [&store, &open(&folder)] {
+            assert_eq!(body(store, &url, &mine).await.unwrap(), b"mine");
+            assert_eq!(
+                body(store, &url, &[("Authorization", "Bearer x"), ("Accept", "a")]).await,
+                None
+            );
+            assert_eq!(body(store, &url, &[("Accept", "a")]).await, None);
+            assert_eq!(body(store, &url, &[mine[0], ("Accept", "b")]).await, None);
+        }
+        store.invalidate(&url).await;
+        store.put(&url, &headers(&[]), stored("accept", "anybody's")).await;
+        for store in [&store, &open(&folder)] {
+            assert_eq!(body(store, &url, &mine).await, None);
+            assert_eq!(body(store, &url, &[]).await.unwrap(), b"anybody's");
+        }
+    }
+
+    #[tokio::test]
+    async fn no_token_is_at_rest_and_a_lost_secret_loses_the_entries() {
+        let folder = TempDir::new().unwrap();
+        let url = Url::parse("https://a.example/").unwrap();
+        let mine = [("Authorization", "Bearer s3cret"), ("Cookie", "c00kie")];
+        open(&folder).put(&url, &headers(&mine), stored("authorization, cookie", "b")).await;
+        let mut folders = vec![folder.path().to_owned()];
+        let mut files = 0;
+        while let Some(next) = folders.pop() {
+            for file in fs::read_dir(next).unwrap().map(|file| file.unwrap().path()) {
+                if file.is_dir() {
+                    folders.push(file);
+                    continue;
+                }
+                files += 1;
+                let text = String::from_utf8_lossy(&fs::read(file).unwrap()).into_owned();
+                assert!(!text.contains("s3cret") && !text.contains("c00kie"));
+            }
+        }
+        assert!(files >= 2);
+        fs::write(folder.path().join("http").join(SECRET_FILE), "torn").unwrap();
+        let store = open(&folder);
+        assert_eq!(body(&store, &url, &mine).await, None);
+        store.put(&url, &headers(&mine), stored("", "new")).await;
+        assert_eq!(body(&open(&folder), &url, &mine).await.unwrap(), b"new");
+    }
+}
