@@ -3,6 +3,7 @@
 //! - [`error`]: what can go wrong, in one type; every room uses it.
 //! - [`runtime`]: the threads every room shares.
 //! - [`tls`]: how every engine secures a connection.
+//! - [`page`]: reports as HTML, with charts.
 //! - [`files`]: many file operations at once, in order.
 //! - [`benchmark`]: statistics, regressions, reports and load tests.
 //! - [`cache`]: what GitHub answered, kept in memory and on disk.
@@ -23,5 +24,6 @@ pub mod http_cache;
 pub mod memory;
 pub mod mirror;
 pub mod monitor;
+pub mod page;
 pub mod runtime;
 pub mod tls;

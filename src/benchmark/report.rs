@@ -1,16 +1,14 @@
 //! A benchmark report as one page of HTML.
-//!
-//! The page is whole in itself: no script, no font, no network, and a policy that forbids them. It follows
-//! the reader's light or dark scheme. Every text that comes from the report is escaped.
 
 use std::fmt::Write;
 
 use serde::Deserialize;
 
-use super::statistics::Statistics;
-use crate::error::{Error, Result};
-
-mod chart;
+use super::statistics::{Statistics, percentile};
+use crate::{
+    error::{Error, Result},
+    page::{self, Unit, bytes, chart, escape, fact, milliseconds, per_second, utc},
+};
 
 /// What the page shows of a report; the rest of it is ignored.
 #[derive(Debug, Deserialize)]
@@ -77,21 +75,10 @@ type Values = Vec<Option<f64>>;
 pub fn html(json: &str) -> Result<String> {
     let report: Report =
         serde_json::from_str(json).map_err(|error| Error::InvalidReport(error.to_string()))?;
-    let mut page = String::from(HEAD);
-    report.write(&mut page);
-    page.push_str("</main></body></html>\n");
-    Ok(page)
+    let mut content = String::new();
+    report.write(&mut content);
+    Ok(page::whole("Performance Benchmark Report", &content))
 }
-
-const HEAD: &str = concat!(
-    "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\">",
-    "<meta http-equiv=\"Content-Security-Policy\" ",
-    "content=\"default-src 'none'; style-src 'unsafe-inline'\">",
-    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">",
-    "<title>Performance Benchmark Report</title><style>",
-    include_str!("report/page.css"),
-    "</style></head><body><main><h1>Performance Benchmark Report</h1>",
-);
 
 impl Report {
     fn write(&self, page: &mut String) {
@@ -165,13 +152,13 @@ impl Test {
             durations.len(),
             self.metrics.errors
         );
-        *page += &chart::histogram("Durations", durations, milliseconds);
+        // Beyond it a few stragglers would squeeze all others into one column.
+        if let Some(highest) = percentile(durations, 99.0) {
+            *page += &chart::histogram("Durations", durations, highest, milliseconds);
+        }
         *page += "</article>";
     }
 }
-
-/// How a figure is written.
-type Unit = fn(f64) -> String;
 
 fn row(name: &str, known: &Statistics, unit: Unit) -> String {
     let Statistics { min, max, avg, median, p95, p99, stddev, mad: _, ci95, outliers } = known;
@@ -188,72 +175,9 @@ fn finite(values: &Values) -> Vec<f64> {
     values.iter().flatten().copied().collect()
 }
 
-fn fact(name: &str, value: &str) -> String {
-    format!("<div><dt>{name}</dt><dd>{value}</dd></div>")
-}
-
 fn badge(status: &str) -> String {
     let class = if matches!(status, "passed" | "completed") { "good" } else { "bad" };
     format!("<span class=\"{class}\">{}</span>", escape(status))
-}
-
-fn milliseconds(value: f64) -> String {
-    match value.abs() {
-        size if size >= 1_000.0 => format!("{:.2} s", value / 1_000.0),
-        size if size >= 1.0 || size == 0.0 => format!("{value:.2} ms"),
-        size if size >= 0.001 => format!("{:.2} µs", value * 1e3),
-        _ => format!("{:.0} ns", value * 1e6),
-    }
-}
-
-fn bytes(value: f64) -> String {
-    match value.abs() {
-        size if size >= 1_048_576.0 => format!("{:.2} MiB", value / 1_048_576.0),
-        size if size >= 1_024.0 => format!("{:.2} KiB", value / 1_024.0),
-        _ => format!("{value:.0} B"),
-    }
-}
-
-fn per_second(value: f64) -> String {
-    format!("{value:.1} /s")
-}
-
-/// A time in milliseconds since 1970 as `2026-01-31 23:59:59 UTC`.
-fn utc(timestamp: f64) -> String {
-    let seconds = (timestamp / 1_000.0) as i64;
-    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let (year, month, day) = civil(days);
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
-}
-
-/// The date of a day counted from 1970-01-01 (Howard Hinnant, chrono-Compatible Low-Level Date Algorithms,
-/// `civil_from_days`): years begin in March, so that leap days come last.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (year + era * 400 + i64::from(month <= 2), month, day)
-}
-
-/// For text and for attributes in either kind of quotes.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => escaped += "&amp;",
-            '<' => escaped += "&lt;",
-            '>' => escaped += "&gt;",
-            '"' => escaped += "&quot;",
-            '\'' => escaped += "&#39;",
-            _ => escaped.push(letter),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

@@ -37,14 +37,6 @@ fn what_is_no_report_is_refused() {
     assert!(matches!(html("{}"), Err(Error::InvalidReport(_))));
 }
 
-#[test]
-fn dates_are_those_of_the_calendar() {
-    assert_eq!(utc(0.0), "1970-01-01 00:00:00 UTC");
-    assert_eq!(utc(951_782_399_000.0), "2000-02-28 23:59:59 UTC");
-    assert_eq!(utc(951_868_799_999.0), "2000-02-29 23:59:59 UTC");
-    assert_eq!(utc(4_102_444_800_000.0), "2100-01-01 00:00:00 UTC");
-}
-
 proptest! {
     /// Names and errors only ever add text: the page's tags are the same for any of them.
     #[test]

@@ -1,7 +1,6 @@
-//! Charts as inline SVG: bars for a suite, a histogram for a test.
+//! Charts as inline SVG. Their titles are HTML, other texts are escaped.
 
 use super::{Unit, escape};
-use crate::benchmark::statistics::percentile;
 
 const WIDTH: f64 = 720.0;
 const ROW: f64 = 24.0;
@@ -33,13 +32,12 @@ pub fn bars(title: &str, rows: &[(&str, f64)], unit: Unit) -> String {
     figure(title, rows.len() as f64 * ROW + 4.0, &drawn)
 }
 
-/// How often values fell where, from the smallest to the 99th percentile: beyond that a few stragglers
-/// would squeeze all others into one column. The caption says how many are left out.
-pub fn histogram(title: &str, values: &[f64], unit: Unit) -> String {
+/// How often values fell where, from the smallest to `highest`. The caption says how many are beyond.
+pub fn histogram(title: &str, values: &[f64], highest: f64, unit: Unit) -> String {
     let lowest = values.iter().copied().fold(f64::INFINITY, f64::min);
-    let Some(highest) = percentile(values, 99.0).filter(|highest| *highest > lowest) else {
+    if highest <= lowest {
         return String::new();
-    };
+    }
     // Sturges' rule would draw too few columns for skewed values; the square root is the other common one.
     let columns = (values.len() as f64).sqrt().ceil().clamp(5.0, 60.0);
     let mut counts = vec![0_usize; columns as usize];
@@ -76,7 +74,7 @@ pub fn histogram(title: &str, values: &[f64], unit: Unit) -> String {
     let beyond = values.len() - counts.iter().sum::<usize>();
     let title = match beyond {
         0 => title.to_owned(),
-        _ => format!("{title} up to the 99th percentile; {beyond} beyond"),
+        _ => format!("{title} up to {}; {beyond} beyond", unit(highest)),
     };
     figure(&title, HEIGHT, &(drawn + &axis))
 }
