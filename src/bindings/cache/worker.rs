@@ -10,7 +10,7 @@ use std::{
 use napi::bindgen_prelude::{Either3, Null};
 use parking_lot::Mutex;
 
-use super::{DiskExtent, StoredEntry};
+use super::values::{DiskExtent, StoredEntry};
 use crate::{
     bindings::settle::{Reporter, Ticket},
     cache::{Entry, Key, Meta, Store, Terms, disk::Extent},
@@ -152,12 +152,13 @@ fn contained<T>(store: &mut Store, work: impl FnOnce(&mut Store) -> Result<T>) -
 
 /// The digest has vouched for the bytes, so they are the text that was given.
 fn stored(entry: Entry, terms: &Terms) -> Option<StoredEntry> {
-    let Meta { changes, validator } = Meta::decode(&entry.meta);
+    let Meta { must_revalidate, changes, validator } = Meta::decode(&entry.meta);
     Some(StoredEntry {
         fresh: entry.stamp.is_fresh(terms),
         text: String::from_utf8(entry.body).ok()?,
         timestamp: entry.stamp.timestamp,
         ttl: entry.stamp.ttl,
+        must_revalidate,
         validator,
         learnt: changes.map(|changes| hex::encode(changes.encode())),
     })
