@@ -1,76 +1,82 @@
 //! What the cache's engine takes by itself, without JavaScript and without a change of threads: the medians of `bench/cache.mjs`'
 //! operations in microseconds, a line each.
 
-use std::{hint::black_box, time::Instant};
+use std::{
+    env, fs,
+    hint::black_box,
+    ops::Range,
+    process,
+    time::{Duration, Instant},
+};
 
-use aiwf_native::cache::{Entry, Key, Memory, Stamp, Store};
+use aiwf_native::{
+    cache::{Entry, Key, Memory, Stamp, Store},
+    error::Result,
+};
 
 const ROUNDS: usize = 9;
 const BODY: usize = 1_000;
 
-fn main() {
-    report("memory hit", 100_000, memory_hit);
-    report("disk hit", 300, |count| with_store(count, |store| get_all(store, count, 0)));
-    report("disk miss", 300, |count| with_store(count, |store| get_all(store, count, count)));
+fn main() -> Result<()> {
+    report("memory hit", 100_000, |count| Ok(memory_hit(count)))?;
+    report("disk hit", 300, |count| with_store(count, |store| get_all(store, 0..count)))?;
+    report("disk miss", 300, |count| with_store(count, |store| get_all(store, count..2 * count)))?;
     report("set, one by one", 300, |count| {
-        with_store(1, |store| {
-            timed(|| {
-                for number in 0..count {
-                    put(store, number..number + 1);
-                }
-            })
-        })
-    });
-    report("set, 200 at once", 200, |count| with_store(1, |store| timed(|| put(store, 0..count))));
+        with_store(1, |store| (0..count).try_for_each(|number| put(store, number..number + 1)))
+    })?;
+    report("set, 200 at once", 200, |count| with_store(1, |store| put(store, 0..count)))
 }
 
 /// Prints the median of the rounds, an operation.
-fn report(name: &str, count: usize, mut round: impl FnMut(usize) -> f64) {
-    let mut times: Vec<f64> = (0..ROUNDS).map(|_| round(count) * 1e6 / count as f64).collect();
-    times.sort_by(f64::total_cmp);
-    println!("{name}\t{:.3}", times[ROUNDS / 2]);
+fn report(
+    name: &str,
+    count: usize,
+    mut round: impl FnMut(usize) -> Result<Duration>,
+) -> Result<()> {
+    let mut times = (0..ROUNDS).map(|_| round(count)).collect::<Result<Vec<_>>>()?;
+    times.sort();
+    println!("{name}\t{:.3}", times[ROUNDS / 2].as_secs_f64() * 1e6 / count as f64);
+    Ok(())
 }
 
-/// Seconds.
-fn timed(work: impl FnOnce()) -> f64 {
-    let start = Instant::now();
-    work();
-    start.elapsed().as_secs_f64()
-}
-
-fn memory_hit(count: usize) -> f64 {
+fn memory_hit(count: usize) -> Duration {
     let memory = Memory::new(1_000, 1 << 26, 0.0);
     let slot = memory.insert("key", Stamp::new(key(0), 0.0, None), None, 1);
-    timed(|| {
-        for _ in 0..count {
-            black_box(memory.hit(black_box(slot), 1.0, 300_000.0));
-        }
-    })
+    let start = Instant::now();
+    for _ in 0..count {
+        black_box(memory.hit(black_box(slot), 1.0, 300_000.0));
+    }
+    start.elapsed()
 }
 
-/// A store on a folder of its own that holds the first `count` keys.
-fn with_store(count: usize, work: impl FnOnce(&mut Store) -> f64) -> f64 {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut store = Store::new(folder.path().to_owned(), 1 << 28);
-    put(&mut store, 0..count);
-    work(&mut store)
+/// How long `work` takes on a store in a folder of its own that holds the first `count` keys.
+fn with_store(count: usize, work: impl FnOnce(&mut Store) -> Result<()>) -> Result<Duration> {
+    let folder = env::temp_dir().join(format!("cache-engine-{}", process::id()));
+    let mut store = Store::new(folder.clone(), 1 << 28);
+    put(&mut store, 0..count)?;
+    let start = Instant::now();
+    work(&mut store)?;
+    let time = start.elapsed();
+    drop(store);
+    // What is left is temporary.
+    let _ = fs::remove_dir_all(folder);
+    Ok(time)
 }
 
-fn put(store: &mut Store, numbers: std::ops::Range<usize>) {
+fn put(store: &mut Store, numbers: Range<usize>) -> Result<()> {
     let entry = |number| Entry {
         stamp: Stamp::new(key(number), 0.0, None),
         meta: Vec::new(),
         body: vec![b'x'; BODY],
     };
-    store.put(numbers.map(|number| (key(number), entry(number))).collect()).expect("a sound disk");
+    store.put(numbers.map(|number| (key(number), entry(number))).collect())
 }
 
-fn get_all(store: &mut Store, count: usize, from: usize) -> f64 {
-    timed(|| {
-        for number in from..from + count {
-            black_box(store.get(key(number), |_| true));
-        }
-    })
+fn get_all(store: &mut Store, numbers: Range<usize>) -> Result<()> {
+    for number in numbers {
+        black_box(store.get(key(number), |_| true));
+    }
+    Ok(())
 }
 
 fn key(number: usize) -> Key {

@@ -34,18 +34,8 @@ class DiskTier {
   }
 
   /**
-   * Reads an entry that is fresh, or stale for less than `grace` ms, if that needs no waiting; `undefined` where it does.
+   * An entry that is fresh, or stale for less than `grace` ms.
    *
-   * @param {string} key
-   * @param {number} now
-   * @param {number} ttl
-   * @param {number} grace
-   */
-  loadAtOnce(key, now, ttl, grace) {
-    return this.#native.loadAtOnce(key, now, ttl, grace)
-  }
-
-  /**
    * @param {string} key
    * @param {number} now
    * @param {number} ttl

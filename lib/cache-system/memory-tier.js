@@ -71,12 +71,13 @@ class MemoryTier {
   }
 
   /**
-   * @param {number} timestamp
+   * A value, fresh or not.
+   *
    * @param {string} key
    */
-  newerThan(timestamp, key) {
+  newest(key) {
     const held = this.#native.held(key)
-    return held && held.timestamp > timestamp ? this.#slots[held.slot] : undefined
+    return held && this.#slots[held.slot]
   }
 
   /**

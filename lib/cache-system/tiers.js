@@ -100,8 +100,9 @@ class Tiers {
     // Whoever takes stale values reads for himself.
     const reading = grace === 0 && this.#reads.get(key)
     if (reading) return reading
-    const stored = this.disk.loadAtOnce(key, Date.now(), this.ttl, grace)
-    if (stored !== undefined) return this.#promote(request, stored)
+    const promoted = this.#native.promoteAtOnce(key, Date.now(), this.ttl, grace)
+    if (promoted === null) return undefined
+    if (promoted !== undefined) return this.#take(request, promoted, promoted.slots)
     const read = this.#load(request, grace)
     if (grace > 0) return read
     this.#reads.set(key, read)
@@ -173,24 +174,27 @@ class Tiers {
   /**
    * @param {Request} request
    * @param {number} grace
+   * @returns {Promise<Found | undefined>}
    */
   async #load(request, grace) {
-    const stored = await this.disk.load(request.key, Date.now(), this.ttl, grace)
-    return this.#promote(request, stored)
+    const { key } = request
+    const stored = await this.disk.load(key, Date.now(), this.ttl, grace)
+    if (stored === null) return undefined
+    const { text, timestamp, ttl, learnt } = stored
+    const slots = this.#native.promote(key, timestamp, ttl, text.length, learnt)
+    if (slots !== null) return this.#take(request, stored, slots)
+    // Stored while the disk was read.
+    const held = this.#memory.newest(key)
+    return held && { held, fresh: true, promoted: false }
   }
 
   /**
    * @param {Request} request
-   * @param {StoredEntry | null} stored
-   * @returns {Found | undefined}
+   * @param {Pick<StoredEntry, 'text' | 'fresh' | 'mustRevalidate' | 'validator'>} stored
+   * @param {number[]} slots
+   * @returns {Found}
    */
-  #promote(request, stored) {
-    if (stored === null) return undefined
-    const { text, timestamp, ttl, fresh, mustRevalidate, validator, learnt } = stored
-    // Stored while the disk was read.
-    const newer = this.#memory.newerThan(timestamp, request.key)
-    if (newer) return { held: newer, fresh: true, promoted: false }
-    const slots = this.#native.hold(request.key, timestamp, ttl, text.length, learnt)
+  #take(request, { text, fresh, mustRevalidate, validator }, slots) {
     const value = { data: JSON.parse(text), validator, mustRevalidate, prefetched: false }
     return { held: this.#memory.take(slots, value, request), fresh, promoted: true }
   }

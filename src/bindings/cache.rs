@@ -14,11 +14,11 @@ use napi_derive::napi;
 use parking_lot::Mutex;
 
 use self::{
-    values::{CacheRules, EntryPolicy, HeldEntry, StoredEntry, TtlBounds},
+    values::{CacheRules, EntryPolicy, HeldEntry, PromotedEntry, TtlBounds},
     worker::{Job, Worker},
 };
 use super::{
-    raw,
+    raw::{self, Text},
     settle::{Settler, Ticket},
 };
 use crate::{
@@ -68,16 +68,25 @@ impl NativeCache {
     /// Files a value in memory only. Returns its slot, then the slots whose values are to be let go, in this
     /// order.
     #[napi(catch_unwind)]
-    pub fn hold(
+    pub fn hold(&self, key: String, timestamp: f64, ttl: Option<f64>, bytes: f64) -> Vec<u32> {
+        let stamp = Stamp::new(Key::named(&key), timestamp, ttl);
+        self.with_freed(self.memory.insert(&key, stamp, None, bytes as u64))
+    }
+
+    /// Files a value from the disk in memory, as [`Self::hold`] does; `null` if one that was stored later is there.
+    #[napi(catch_unwind)]
+    pub fn promote(
         &self,
         key: String,
         timestamp: f64,
         ttl: Option<f64>,
         bytes: f64,
         learnt: Option<String>,
-    ) -> Vec<u32> {
+    ) -> Option<Vec<u32>> {
         let changes = learnt.and_then(|learnt| Changes::decode(&hex::decode(learnt).ok()?));
-        self.insert(&key, Stamp::new(Key::named(&key), timestamp, ttl), changes, bytes as u64)
+        let stamp = Stamp::new(Key::named(&key), timestamp, ttl);
+        let slot = self.memory.promote(&key, stamp, changes, bytes as u64)?;
+        Some(self.with_freed(slot))
     }
 
     /// How a value is kept that came in a response with these headers, names and values in turn; `null` if it must
@@ -108,7 +117,7 @@ impl NativeCache {
         let learnt = changes.zip(bounds).map(|(changes, bounds)| changes.ttl(bounds));
         let disk_key = Key::named(&key);
         let stamp = Stamp::new(disk_key, timestamp, ttl.or(learnt));
-        let slots = self.insert(&key, stamp, changes, body.len() as u64);
+        let slots = self.with_freed(self.memory.insert(&key, stamp, changes, body.len() as u64));
         let must_revalidate = must_revalidate.unwrap_or(false);
         let meta = Meta { must_revalidate, changes, validator }.encode();
         let entry = Entry { stamp, meta, body };
@@ -180,22 +189,28 @@ impl NativeCache {
         self.push(Some(ticket), Job::Init);
     }
 
-    /// Reads an entry that is fresh, or stale for less than `grace` ms, if that needs no waiting for the
+    /// Reads an entry that is fresh, or stale for less than `grace` ms, into memory, if that needs no waiting for the
     /// disk. `null` if there is none; `undefined` if that can't be told without waiting.
     #[napi(catch_unwind)]
-    pub fn load_at_once(
+    pub fn promote_at_once(
         &self,
         key: String,
         now: f64,
         ttl: f64,
         grace: f64,
-    ) -> Either3<StoredEntry, Null, Undefined> {
+    ) -> Either3<PromotedEntry, Null, Undefined> {
+        let terms = self.terms(now, ttl, grace);
         let worker = Arc::clone(&self.worker.lock());
-        match worker.load_at_once(Key::named(&key), &self.terms(now, ttl, grace)) {
-            Some(Some(stored)) => Either3::A(stored),
-            Some(None) => Either3::B(Null),
-            None => Either3::C(()),
-        }
+        let Some(found) = worker.load_at_once(Key::named(&key), &terms) else {
+            return Either3::C(());
+        };
+        let promoted = found.and_then(|Entry { stamp, meta, body }| {
+            let Meta { must_revalidate, changes, validator } = Meta::decode(&meta);
+            let slot = self.memory.promote(&key, stamp, changes, body.len() as u64)?;
+            let (slots, fresh) = (self.with_freed(slot), stamp.is_fresh(&terms));
+            Some(PromotedEntry { slots, text: Text::new(body), fresh, must_revalidate, validator })
+        });
+        promoted.map_or(Either3::B(Null), Either3::A)
     }
 
     /// Reads an entry that is fresh, or stale for less than `grace` ms: a `StoredEntry` or `null`.
@@ -255,8 +270,9 @@ impl NativeCache {
         }
     }
 
-    fn insert(&self, key: &str, stamp: Stamp, changes: Option<Changes>, bytes: u64) -> Vec<u32> {
-        let mut slots = vec![self.memory.insert(key, stamp, changes, bytes)];
+    /// A slot, then those whose values are to be let go.
+    fn with_freed(&self, slot: u32) -> Vec<u32> {
+        let mut slots = vec![slot];
         slots.extend(self.memory.freed());
         slots
     }

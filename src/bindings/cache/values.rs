@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use napi_derive::napi;
 
-use crate::cache::Policy;
+use crate::{
+    bindings::raw::Text,
+    cache::{Entry, Meta, Policy, Terms},
+};
 
 /// The bounds of a cache, and how it judges what is fresh.
 #[napi(object)]
@@ -53,18 +56,49 @@ pub struct HeldEntry {
 }
 
 /// An entry as it comes from the disk.
-#[napi(object)]
+#[napi(object, object_from_js = false)]
 pub struct StoredEntry {
     /// JSON.
-    pub text: String,
+    #[napi(ts_type = "string")]
+    pub text: Text,
     pub timestamp: f64,
     pub ttl: Option<f64>,
     pub fresh: bool,
     pub must_revalidate: bool,
     /// What it came with.
     pub validator: Option<String>,
-    /// What was learnt of its changes; for `hold`.
+    /// What was learnt of its changes; for `promote`.
     pub learnt: Option<String>,
+}
+
+/// An entry that was read from the disk and is filed in memory.
+#[napi(object, object_from_js = false)]
+pub struct PromotedEntry {
+    /// Its slot, then those whose values are to be let go.
+    pub slots: Vec<u32>,
+    /// JSON.
+    #[napi(ts_type = "string")]
+    pub text: Text,
+    pub fresh: bool,
+    pub must_revalidate: bool,
+    /// What it came with.
+    pub validator: Option<String>,
+}
+
+impl StoredEntry {
+    /// The digest has vouched for the bytes, so they are the text that was given.
+    pub fn new(Entry { stamp, meta, body }: Entry, terms: &Terms) -> Self {
+        let Meta { must_revalidate, changes, validator } = Meta::decode(&meta);
+        Self {
+            text: Text::new(body),
+            timestamp: stamp.timestamp,
+            ttl: stamp.ttl,
+            fresh: stamp.is_fresh(terms),
+            must_revalidate,
+            validator,
+            learnt: changes.map(|changes| hex::encode(changes.encode())),
+        }
+    }
 }
 
 /// Entries and bytes.
