@@ -166,18 +166,40 @@ test('damage of any kind is a miss or the latest value, never another or an erro
   }
 })
 
-test('verify finds and drops what is damaged', async () => {
-  const cache = new GitHubAPICache(folder)
-  for (let index = 0; index < 10; index++) await cache.set(`u${index}`, 'x'.repeat(1_000))
-  assert.deepEqual(await cache.verify(), { damagedEntries: 0, damagedBytes: 0 })
+test('verify finds and drops what is damaged, for good', async () => {
   const log = path.join(folder, 'aiwf-native-1', '0000000001.log')
-  const bytes = fs.readFileSync(log)
-  bytes[bytes.length - 10] ^= 1
-  fs.writeFileSync(log, bytes)
-  const { damagedEntries, damagedBytes } = await cache.verify()
-  assert.equal(damagedEntries, 1)
-  assert.ok(damagedBytes > 1_000)
-  assert.equal((await cache.diskStats()).entries, 9)
+  /** The file's header, and one record's with 1,002 bytes of text. */
+  const [START, RECORD] = [16, 88 + 1_002]
+  for (const [place, entries] of [
+    // Text, the header of a record, two records, the header of the file: then nothing of it can be told.
+    [START + 3 * RECORD - 10, 1],
+    [START + 2 * RECORD + 20, 1],
+    [START + 20, 2],
+    [0, 10],
+  ]) {
+    for (const running of [true, false]) {
+      fs.rmSync(folder, { recursive: true, force: true })
+      const writer = new GitHubAPICache(folder)
+      for (let index = 0; index < 10; index++) await writer.set(`u${index}`, 'x'.repeat(1_000))
+      assert.deepEqual(await writer.verify(), { damagedEntries: 0, damagedBytes: 0 })
+      const bytes = fs.readFileSync(log)
+      for (let record = 0; record < (entries === 2 ? 2 : 1); record++) {
+        bytes[place + record * RECORD] ^= 1
+      }
+      fs.writeFileSync(log, bytes)
+      // What is open knows where its records are; others count a stretch or a file as one.
+      const cache = running ? writer : new GitHubAPICache(folder)
+      const { damagedEntries, damagedBytes } = await cache.verify()
+      const lost = entries === 10 && running ? 0 : entries
+      assert.equal(damagedEntries, running ? lost : 1, `${place} ${running}`)
+      assert.ok(lost === 0 || damagedBytes > 1_000)
+      for (const other of [cache, new GitHubAPICache(folder)]) {
+        const left = entries === 10 && running ? 1 : 0
+        assert.equal((await other.verify()).damagedEntries, other === cache ? 0 : left)
+        if (left === 0) assert.equal((await other.diskStats()).entries, 10 - entries)
+      }
+    }
+  }
 })
 
 test('against a model: a plain map with expiry', async () => {

@@ -30,8 +30,6 @@ pub struct Held {
 struct Slot {
     key: Arc<str>,
     held: Held,
-    /// In bytes, as the policy counts it.
-    weight: u32,
     /// Counts insertions, so that entries can be listed in their order.
     sequence: u64,
 }
@@ -47,8 +45,6 @@ struct Books {
     /// Slots that were hit since the policy was told.
     reads: Vec<u32>,
     inserted: u64,
-    /// Of all slots, in bytes.
-    weight: u64,
 }
 
 /// What the policy knows of an entry.
@@ -64,8 +60,6 @@ pub struct Memory {
     books: Arc<Mutex<Books>>,
     /// The least an entry weighs, in bytes.
     share: u64,
-    /// The most that all weigh together, in bytes.
-    capacity: u64,
     /// See [`Terms::jitter`].
     jitter: f64,
 }
@@ -77,15 +71,14 @@ impl Memory {
         let share = (max_bytes / max_entries.max(1)).clamp(1, u32::MAX.into());
         let books = Arc::new(Mutex::new(Books::default()));
         let ledger = Arc::clone(&books);
-        let capacity = share * max_entries.min(max_bytes);
         let policy = Cache::builder()
-            .max_capacity(capacity)
+            .max_capacity(share * max_entries.min(max_bytes))
             .weigher(|_, ticket: &Ticket| ticket.weight)
             .eviction_listener(move |key: Arc<Arc<str>>, ticket: Ticket, _| {
                 ledger.lock().release(&key, ticket.slot);
             })
             .build();
-        Self { policy, books, share, capacity, jitter }
+        Self { policy, books, share, jitter }
     }
 
     /// Whether the value in `slot` is fresh at `now` in a cache with this `ttl`; if so, that is a hit.
@@ -120,16 +113,10 @@ impl Memory {
     pub fn insert(&self, key: &str, stamp: Stamp, changes: Option<Changes>, bytes: u64) -> u32 {
         let key: Arc<str> = key.into();
         let weight = u32::try_from(bytes.max(self.share)).unwrap_or(u32::MAX);
-        let (slot, full) = {
-            let mut books = self.books.lock();
-            let slot = books.open(Arc::clone(&key), stamp, changes, weight);
-            (slot, books.weight > self.capacity)
-        };
+        let slot = self.books.lock().open(Arc::clone(&key), stamp, changes);
         self.policy.insert(key, Ticket { slot, weight });
         // Left to itself, moka evicts a little later.
-        if full {
-            self.policy.run_pending_tasks();
-        }
+        self.policy.run_pending_tasks();
         slot
     }
 
@@ -197,7 +184,7 @@ impl Memory {
 }
 
 impl Books {
-    fn open(&mut self, key: Arc<str>, stamp: Stamp, changes: Option<Changes>, weight: u32) -> u32 {
+    fn open(&mut self, key: Arc<str>, stamp: Stamp, changes: Option<Changes>) -> u32 {
         let slot = self.vacant.pop().unwrap_or_else(|| {
             self.slots.push(None);
             self.slots.len() as u32 - 1
@@ -205,17 +192,11 @@ impl Books {
         self.inserted += 1;
         if let Some(before) = self.by_key.insert(Arc::clone(&key), slot) {
             // Its value is let go when the policy says that it was replaced.
-            self.empty(before);
+            self.slots[before as usize] = None;
         }
         let held = Held { slot, stamp, changes };
-        self.slots[slot as usize] = Some(Slot { key, held, weight, sequence: self.inserted });
-        self.weight += u64::from(weight);
+        self.slots[slot as usize] = Some(Slot { key, held, sequence: self.inserted });
         slot
-    }
-
-    fn empty(&mut self, slot: u32) {
-        let weight = self.slots[slot as usize].take().map_or(0, |slot| slot.weight);
-        self.weight -= u64::from(weight);
     }
 
     /// An entry has left. Its key stays where another entry has taken its place.
@@ -223,7 +204,7 @@ impl Books {
         self.freed.push(slot);
         if self.by_key.get(key) == Some(&slot) {
             self.by_key.remove(key);
-            self.empty(slot);
+            self.slots[slot as usize] = None;
         }
     }
 
