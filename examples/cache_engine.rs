@@ -5,7 +5,7 @@ use std::{
     env, fs,
     hint::black_box,
     ops::Range,
-    process,
+    process, thread,
     time::{Duration, Instant},
 };
 
@@ -16,6 +16,7 @@ use aiwf_native::{
 
 const ROUNDS: usize = 9;
 const BODY: usize = 1_000;
+const REST: Duration = Duration::from_millis(100);
 
 fn main() -> Result<()> {
     report("memory hit", 100_000, |count| Ok(memory_hit(count)))?;
@@ -54,6 +55,10 @@ fn with_store(count: usize, work: impl FnOnce(&mut Store) -> Result<()>) -> Resu
     let folder = env::temp_dir().join(format!("cache-engine-{}", process::id()));
     let mut store = Store::new(folder.clone(), 1 << 28);
     put(&mut store, 0..count)?;
+    // The folder comes to rest: what changed in the last moments is looked at again.
+    black_box(store.get(key(usize::MAX), |_| true));
+    thread::sleep(REST);
+    black_box(store.get(key(usize::MAX), |_| true));
     let start = Instant::now();
     work(&mut store)?;
     let time = start.elapsed();
@@ -74,7 +79,8 @@ fn put(store: &mut Store, numbers: Range<usize>) -> Result<()> {
 
 fn get_all(store: &mut Store, numbers: Range<usize>) -> Result<()> {
     for number in numbers {
-        black_box(store.get(key(number), |_| true));
+        let at_once = store.get_at_once(key(number), |_| true);
+        black_box(at_once.unwrap_or_else(|| store.get(key(number), |_| true)));
     }
     Ok(())
 }
