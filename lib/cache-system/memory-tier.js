@@ -77,7 +77,7 @@ class MemoryTier {
    */
   newest(key) {
     const held = this.#native.held(key)
-    return held && this.#slots[held.slot]
+    return held ? this.#slots[held.slot] : undefined
   }
 
   /**
