@@ -128,8 +128,8 @@ impl Memory {
         changes: Option<Changes>,
         bytes: u64,
     ) -> Option<u32> {
-        let newer = |held: Held| held.stamp.timestamp > stamp.timestamp;
-        let outdated = self.get(key).is_some_and(newer);
+        let newer = |slot: &Slot| slot.held.stamp.timestamp > stamp.timestamp;
+        let outdated = self.books.lock().slot(key).is_some_and(newer);
         (!outdated).then(|| self.insert(key, stamp, changes, bytes))
     }
 
@@ -197,6 +197,10 @@ impl Books {
         let held = Held { slot, stamp, changes };
         self.slots[slot as usize] = Some(Slot { key, held, sequence: self.inserted });
         slot
+    }
+
+    fn slot(&self, key: &str) -> Option<&Slot> {
+        self.slots[*self.by_key.get(key)? as usize].as_ref()
     }
 
     /// An entry has left. Its key stays where another entry has taken its place.
