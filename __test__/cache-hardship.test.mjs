@@ -166,18 +166,36 @@ test('damage of any kind is a miss or the latest value, never another or an erro
   }
 })
 
-test('verify finds and drops what is damaged', async () => {
-  const cache = new GitHubAPICache(folder)
-  for (let index = 0; index < 10; index++) await cache.set(`u${index}`, 'x'.repeat(1_000))
-  assert.deepEqual(await cache.verify(), { damagedEntries: 0, damagedBytes: 0 })
+test('verify finds and drops what is damaged, for good', async () => {
   const log = path.join(folder, 'aiwf-native-1', '0000000001.log')
-  const bytes = fs.readFileSync(log)
-  bytes[bytes.length - 10] ^= 1
-  fs.writeFileSync(log, bytes)
-  const { damagedEntries, damagedBytes } = await cache.verify()
-  assert.equal(damagedEntries, 1)
-  assert.ok(damagedBytes > 1_000)
-  assert.equal((await cache.diskStats()).entries, 9)
+  // The header of the file, and a record of a header and 1,002 bytes of text.
+  const [start, header, record] = [16, 88, 88 + 1_002]
+  for (const { flipped, running, left } of [
+    { flipped: [start + header + 9], running: true, left: 9 },
+    { flipped: [start + header + 9], running: false, left: 9 },
+    { flipped: [start + record + 20], running: true, left: 9 },
+    { flipped: [start + record + 20], running: false, left: 9 },
+    // A file of which nothing can be told counts as one.
+    { flipped: [start + 20, start + record + 20], running: false, left: 8 },
+    { flipped: [0], running: false, left: 0 },
+  ]) {
+    fs.rmSync(folder, { recursive: true, force: true })
+    const writer = new GitHubAPICache(folder)
+    for (let index = 0; index < 10; index++) await writer.set(`u${index}`, 'x'.repeat(1_000))
+    assert.deepEqual(await writer.verify(), { damagedEntries: 0, damagedBytes: 0 })
+    const bytes = fs.readFileSync(log)
+    for (const place of flipped) bytes[place] ^= 1
+    fs.writeFileSync(log, bytes)
+
+    const cache = running ? writer : new GitHubAPICache(folder)
+    const { damagedEntries, damagedBytes } = await cache.verify()
+    assert.equal(damagedEntries, flipped.length)
+    assert.ok(damagedBytes >= (10 - left) * record, `${damagedBytes}`)
+    for (const other of [cache, new GitHubAPICache(folder)]) {
+      assert.deepEqual(await other.verify(), { damagedEntries: 0, damagedBytes: 0 })
+      assert.equal((await other.diskStats()).entries, left)
+    }
+  }
 })
 
 test('against a model: a plain map with expiry', async () => {
@@ -191,11 +209,12 @@ test('against a model: a plain map with expiry', async () => {
       headers,
       value,
       ttl: fc.option(fc.nat(50), { nil: undefined }),
+      maxAge: fc.option(fc.nat(1), { nil: undefined }),
     }),
     fc.record({ do: fc.constant('get'), url, headers }),
     fc.record({ do: fc.constant('getOrFetch'), url, headers, value }),
     fc.record({ do: fc.constant('delete'), url, headers }),
-    fc.record({ do: fc.constant('tick'), ms: fc.nat(30) }),
+    fc.record({ do: fc.constant('tick'), ms: fc.oneof(fc.nat(30), fc.constant(990)) }),
     fc.record({ do: fc.constantFrom('cleanup', 'clear', 'reopen', 'forget') }),
   )
   const { now } = Date
@@ -203,9 +222,11 @@ test('against a model: a plain map with expiry', async () => {
   Date.now = () => time
   try {
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+      fc.asyncProperty(fc.array(step, { maxLength: 60 }), fc.boolean(), async (steps, tight) => {
         fs.rmSync(folder, { recursive: true, force: true })
-        let cache = new GitHubAPICache(folder, 40)
+        // Where memory is tight the disk answers more often.
+        const open = () => new GitHubAPICache(folder, 40, { maxEntries: tight ? 2 : 1_000 })
+        let cache = open()
         /** @type {Map<string, { value: unknown, until: number }>} */
         const model = new Map()
         const fresh = (/** @type {string} */ key) => {
@@ -216,8 +237,11 @@ test('against a model: a plain map with expiry', async () => {
           const key = JSON.stringify({ url: at.url, headers: at.headers ?? {} })
           const copy = JSON.parse(JSON.stringify(at.value ?? null))
           if (at.do === 'set') {
-            await cache.set(at.url, at.value, at.headers, { ttl: at.ttl })
-            model.set(key, { value: copy, until: time + (at.ttl ?? 40) })
+            const headers = { 'cache-control': `max-age=${at.maxAge}` }
+            const response = at.maxAge === undefined ? undefined : { headers }
+            await cache.set(at.url, at.value, at.headers, { ttl: at.ttl, response })
+            const ttl = at.ttl ?? (at.maxAge === undefined ? 40 : at.maxAge * 1_000)
+            model.set(key, { value: copy, until: time + ttl })
           } else if (at.do === 'get') {
             const found = JSON.parse(JSON.stringify(await cache.get(at.url, at.headers)))
             assert.deepEqual(found, fresh(key)?.value ?? null)
@@ -231,7 +255,7 @@ test('against a model: a plain map with expiry', async () => {
             model.delete(key)
           } else if (at.do === 'tick') time += at.ms
           else if (at.do === 'cleanup') await cache.cleanup()
-          else if (at.do === 'reopen') cache = new GitHubAPICache(folder, 40)
+          else if (at.do === 'reopen') cache = open()
           else if (at.do === 'forget') cache.memoryCache.clear()
           else {
             await cache.clear()
@@ -265,6 +289,8 @@ test('an idle cache lets the process exit', async () => {
   assert.equal(code, 0)
 })
 
+const onBadDisk = fileURLToPath(new URL('./fixtures/cache-on-bad-disk.mjs', import.meta.url))
+
 /** Runs a command where it may mount what nobody else sees. */
 const isolated = ['--user', '--map-root-user', '--mount', 'sh', '-c']
 const mount = 'mount -t tmpfs -o size=2m tmpfs "$0"'
@@ -273,13 +299,22 @@ for (const kind of ['full', 'read-only']) {
   test(`a ${kind} disk: one warning, no wrong value, memory goes on`, async (context) => {
     const { status, error, stderr } = spawnSync('unshare', [...isolated, mount, folder])
     if (status !== 0) return context.skip(`no tmpfs can be mounted: ${error ?? stderr}`)
-    const script = fileURLToPath(new URL('./fixtures/cache-on-tmpfs.mjs', import.meta.url))
     const command = `${mount} && exec "$@"`
-    const argv = [...isolated, command, folder, process.execPath, script, folder, kind]
+    const argv = [...isolated, command, folder, process.execPath, onBadDisk, folder, kind]
     const [code] = await once(spawn('unshare', argv, { stdio: 'inherit' }), 'exit')
     assert.equal(code, 0)
   })
 }
+
+test('a write that fails half-way: one warning, no wrong value, memory goes on', {
+  skip: process.platform === 'win32',
+}, async () => {
+  // Nothing needs to be mounted for this one: no file may grow beyond 1 MiB.
+  const command = 'trap \'\' XFSZ; ulimit -f 2048; exec "$@"'
+  const argv = ['-c', command, 'sh', process.execPath, onBadDisk, folder, 'limited']
+  const [code] = await once(spawn('sh', argv, { stdio: 'inherit' }), 'exit')
+  assert.equal(code, 0)
+})
 
 test('a folder that is a symbolic link', { skip: process.platform === 'win32' }, async () => {
   const link = path.join(folder, 'link')

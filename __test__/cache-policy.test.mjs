@@ -34,11 +34,15 @@ test('options are checked', () => {
     [{ prefetch: true }, 'options.prefetch'],
     [{ sweepInterval: -1 }, 'options.sweepInterval'],
     [{ maxStale: '1' }, 'options.maxStale'],
+    [{ ttlByContentType: 5 }, 'options.ttlByContentType'],
+    [{ ttlByContentType: { html: 5 } }, 'options.ttlByContentType'],
+    [{ ttlByContentType: { '*/html': 5 } }, 'options.ttlByContentType'],
+    [{ ttlByContentType: { 'text/html': -5 } }, "options.ttlByContentType['text/html']"],
   ])) {
     assert.throws(
       () => open(options),
       (/** @type {any} */ error) => {
-        assert.match(error.code, /^ERR_(INVALID_ARG_TYPE|OUT_OF_RANGE)$/)
+        assert.match(error.code, /^ERR_(INVALID_ARG_(TYPE|VALUE)|OUT_OF_RANGE)$/)
         assert.ok(error.message.includes(name), error.message)
         return true
       },
@@ -240,6 +244,160 @@ test('what follows is prefetched once it is known, and counted', async () => {
   await until(() => prefetched.some(([url]) => url === 'declined'))
   assert.equal(await cache.getOrFetch('declined', () => 'own', { h: '1' }), 'own')
   assert.equal(open().getStats().prefetch, undefined)
+})
+
+/** For how long a value that is stored with these headers is fresh, in both tiers. */
+async function lifetimeOf(
+  /** @type {import('../lib/index.js').SetOptions} */ options,
+  cacheOptions = {},
+) {
+  const cache = open(cacheOptions, 1_000)
+  await cache.set('u', 'value', {}, options)
+  const stored = Date.now()
+  let time = 0
+  for (const step of [4_096, 2_048, 1_024, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1]) {
+    mock.timers.setTime(stored + time + step - 1)
+    const fresh = (await cache.get('u')) === 'value'
+    assert.equal((await open(cacheOptions, 1_000).get('u')) === 'value', fresh)
+    if (fresh) time += step
+  }
+  mock.timers.setTime(stored)
+  return time
+}
+
+test('the headers of its response say how long a value is fresh', async () => {
+  mock.timers.enable({ apis: ['Date'], now: 784_111_777_000 })
+  const date = 'Sun, 06 Nov 1994 08:49:37 GMT'
+  for (const [headers, expected] of /** @type {[any, number][]} */ ([
+    [{ 'Cache-Control': 'private, max-age=3' }, 3_000],
+    [{ 'cache-control': 'max-age=5', age: '3' }, 2_000],
+    [{ 'cache-control': 'max-age=5', age: '30' }, 0],
+    [{ date, expires: 'Sun, 06 Nov 1994 08:49:41 GMT' }, 4_000],
+    [{ date, expires: '0' }, 0],
+    [{ 'cache-control': ['public', 'max-age=2'], expires: '0' }, 2_000],
+    [{ 'cache-control': 'no-cache, max-age=3' }, 0],
+    [{ 'cache-control': 'max-age=3', vary: '*' }, 0],
+    [{ 'cache-control': 'no-store, max-age=3' }, 0],
+    [{ 'x-poll-interval': '2', absent: undefined }, 2_000],
+    [new Headers({ 'cache-control': 'max-age=3' }), 3_000],
+    [[['cache-control', 'max-age=3']], 3_000],
+    [{ 'last-modified': 'Sun, 06 Nov 1904 08:49:37 GMT' }, 1_000],
+    [{}, 1_000],
+  ])) {
+    assert.equal(await lifetimeOf({ response: { headers } }), expected, JSON.stringify(headers))
+  }
+  const response = new Response('', { headers: { 'cache-control': 'max-age=3' } })
+  assert.equal(await lifetimeOf({ response }), 3_000)
+  assert.equal(await lifetimeOf({ response, ttl: 500 }), 500)
+  for (const bad of [5, null, {}, { headers: 'x' }]) {
+    await assert.rejects(open().set('u', 1, {}, { response: /** @type {any} */ (bad) }), {
+      code: 'ERR_INVALID_ARG_TYPE',
+    })
+  }
+})
+
+test('where the response does not say, its content type decides', async () => {
+  mock.timers.enable({ apis: ['Date'], now: 1e12 })
+  const rules = { ttlByContentType: { 'text/HTML': 200, 'text/*': 300, '*/*': 400 } }
+  for (const [type, expected] of /** @type {[string, number][]} */ ([
+    ['text/html; charset=utf-8', 200],
+    ['text/plain', 300],
+    ['application/json', 400],
+    ['nonsense', 1_000],
+  ])) {
+    const headers = { 'content-type': type }
+    assert.equal(await lifetimeOf({ response: { headers } }, rules), expected, type)
+    const both = { ...headers, 'cache-control': 'max-age=3' }
+    assert.equal(await lifetimeOf({ response: { headers: both } }, rules), 3_000)
+  }
+  assert.equal(await lifetimeOf({ response: { headers: {} } }, rules), 1_000)
+  assert.equal(await lifetimeOf({}, rules), 1_000)
+})
+
+test('no-store is not stored, and takes the place of what was', async () => {
+  const cache = open()
+  const response = { headers: { 'cache-control': 'no-store' } }
+  await cache.set('u', 'old')
+  await cache.set('u', 'secret', {}, { response })
+  const fetched = await cache.getOrFetch('v', ({ options }) => {
+    options.response = response
+    return 'secret'
+  })
+  assert.equal(fetched, 'secret')
+  for (const reader of [cache, open()]) {
+    assert.equal(await reader.get('u'), null)
+    assert.equal(await reader.get('v'), null)
+  }
+  assert.equal((await cache.diskStats()).entries, 0)
+})
+
+test('getOrFetch revalidates by the response it is given, and a 304 renews what it was', async () => {
+  mock.timers.enable({ apis: ['Date'], now: 1e12 })
+  for (const reopens of [false, true]) {
+    let cache = open({}, 10)
+    const headers = { 'cache-control': 'max-age=1', etag: '"v1"' }
+    await cache.getOrFetch('u', ({ options }) => {
+      options.response = { status: 200, headers }
+      return 'value'
+    })
+    for (const expired of [1_000, 1_000, 1_000]) {
+      mock.timers.tick(expired - 1)
+      assert.equal(await cache.get('u'), 'value')
+      mock.timers.tick(1)
+      if (reopens) cache = open({}, 10)
+      const found = await cache.getOrFetch('u', async ({ options, stale }) => {
+        const known = await stale()
+        assert.equal(known?.validator, '"v1"')
+        options.response = { status: 304, headers: {} }
+        return known?.data
+      })
+      assert.equal(found, 'value')
+    }
+    await cache.delete('u')
+  }
+})
+
+test('must-revalidate and no-cache forbid to serve stale values', async () => {
+  mock.timers.enable({ apis: ['Date'], now: 1e12 })
+  const windows = { staleWhileRevalidate: 1_000, staleIfError: 1_000 }
+  const fail = () => Promise.reject(new Error('down'))
+  for (const [control, served] of /** @type {[string, boolean][]} */ ([
+    ['max-age=1', true],
+    ['max-age=1, must-revalidate', false],
+    ['no-cache', false],
+  ])) {
+    const cache = open(windows)
+    const response = { headers: { 'cache-control': control } }
+    await cache.set('u', 'value', {}, { response })
+    mock.timers.tick(1_000)
+    for (const reader of [cache, open(windows)]) {
+      const outcome = reader.getOrFetch('u', fail)
+      if (served) assert.equal(await outcome, 'value')
+      else await assert.rejects(outcome, { message: 'down' })
+    }
+    // It is still there to be revalidated.
+    const known = await cache.getOrFetch('u', async ({ stale }) => (await stale())?.data, {})
+    assert.equal(known, 'value')
+  }
+})
+
+test('what is prefetched may say how it is stored, too', async () => {
+  mock.timers.enable({ apis: ['Date'], now: 1e12 })
+  const cache = open(
+    {
+      prefetch: (url, _, { options }) => {
+        options.response = { headers: { 'cache-control': 'max-age=7', etag: '"p"' } }
+        return url
+      },
+    },
+    100,
+  )
+  for (const url of ['a', 'b', 'a', 'b']) await cache.getOrFetch(url, () => url)
+  mock.timers.tick(100)
+  await cache.getOrFetch('a', () => 'a')
+  await until(() => cache.getStats().prefetch?.issued === 1)
+  const key = cache.generateCacheKey('b')
+  assert.equal(cache.memoryCache.get(key)?.ttl, 7_000)
 })
 
 test('who asks for what is being prefetched waits for it, and fetches for himself if it fails', async () => {

@@ -7,7 +7,7 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 
-const shared = ['run.mjs', 'peer.mjs']
+const shared = ['run.mjs', 'peer.mjs', 'cache-peers.mjs']
 const all = readdirSync(import.meta.dirname).filter(
   (file) => file.endsWith('.mjs') && !shared.includes(file),
 )

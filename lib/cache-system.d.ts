@@ -28,6 +28,12 @@ export interface CacheOptions {
    */
   adaptiveTtl?: { min: number; max: number }
   /**
+   * Milliseconds for which values of a content type are fresh, such as `{ 'text/*': 5_000, 'application/json': 60_000 }`.
+   * The exact type counts before `type/*`, that before `*\/*`. It is for values that are stored with their `response`
+   * where that says nothing of its freshness itself.
+   */
+  ttlByContentType?: Record<string, number>
+  /**
    * Fetches an entry that `getOrFetch` will likely be asked for next, as learnt from the order of its calls. What it
    * returns is stored unless that is `undefined`. A failure is not told to anybody. Off by default.
    */
@@ -45,7 +51,23 @@ export interface CacheOptions {
 }
 
 /** Fetches what {@link CacheOptions.prefetch} wants. `headers` are those of the request it follows from. */
-export type Prefetch = (url: string, headers: object | undefined) => unknown
+export type Prefetch = (
+  url: string,
+  headers: object | undefined,
+  context: PrefetchContext,
+) => unknown
+
+/** What `prefetch` is told. */
+export interface PrefetchContext {
+  /** How what it returns is stored; may be changed until it returns. */
+  options: SetOptions
+}
+
+/** The head of an HTTP response; a `Response` is one too. */
+export interface ResponseHead {
+  status?: number
+  headers: Iterable<[string, string]> | Record<string, string | string[] | undefined>
+}
 
 /** How one entry is stored. */
 export interface SetOptions {
@@ -53,6 +75,15 @@ export interface SetOptions {
   ttl?: number
   /** What the value came with, such as its `ETag`; {@link FetchContext.stale} gives it back. */
   validator?: string
+  /**
+   * The response that the value came in. Its headers then say how it is stored, by the rules of RFC 9111 for a private
+   * cache: fresh for its `max-age`, or until it `Expires`, less its `Age` (or for GitHub's `X-Poll-Interval`); not at all
+   * with `no-store`, which also removes an earlier value; with `no-cache` or `Vary: *` only to be revalidated; not beyond its
+   * time with `must-revalidate`, whatever `staleWhileRevalidate` and `staleIfError`. Its `ETag` is the `validator`. A `ttl`
+   * or `validator` given beside it counts before it. Where it says nothing, {@link CacheOptions.ttlByContentType} decides, then
+   * `adaptiveTtl`, then the cache's `ttl`; what a 304 leaves out stays as it was.
+   */
+  response?: ResponseHead
 }
 
 /** How `getOrFetch` goes about it. */

@@ -10,6 +10,7 @@ pub mod key;
 pub mod legacy;
 pub mod memory;
 pub mod meta;
+pub mod response_policy;
 pub mod store;
 pub mod successors;
 
@@ -19,5 +20,6 @@ pub use freshness::{Stamp, Terms};
 pub use key::Key;
 pub use memory::Memory;
 pub use meta::Meta;
+pub use response_policy::{ContentTypes, Policy};
 pub use store::Store;
 pub use successors::Successors;

@@ -1,44 +1,26 @@
 // @ts-check
 'use strict'
 
-const path = require('node:path')
 const args = require('../internal/arguments.js')
 const native = require('../internal/native.js')
-const { traced } = require('../internal/errors.js')
-const { promised, settler } = require('../internal/settle.js')
 const { cacheOptions, lifetime } = require('./cache-options.js')
-const { MemoryTier } = require('./memory-tier.js')
 const { Prefetcher } = require('./prefetcher.js')
-const { SingleFlight } = require('./single-flight.js')
+const { ReadThrough } = require('./read-through.js')
+const { sweepEvery } = require('./sweeps.js')
+const { Tiers } = require('./tiers.js')
 
 /** @import * as types from '../cache-system.js' */
-/** @import { StoredEntry, DiskExtent } from '../../binding.js' */
-/** @import { Held, Request } from './memory-tier.js' */
-/** @import { Flight } from './single-flight.js' */
-
-/** What a value that has no JSON counts for in memory, in bytes. */
-const SIZE_WITHOUT_JSON = 1024
-const FOREVER = Number.POSITIVE_INFINITY
+/** @import { Held } from './memory-tier.js' */
+/** @import { Found, Request } from './tiers.js' */
 
 /** @implements {types.GitHubAPICache} */
 class GitHubAPICache {
-  #native
-  #memory
-  #options
+  #tiers
+  #readThrough
   #cacheDir
-  #ttl
-  /** Reads of the disk under way, by key. @type {Map<string, Promise<Found | undefined>>} */
-  #reads = new Map()
-  /** Requests under way; those that the cache answered have a note of it. */
-  #flights = /** @type {InstanceType<typeof SingleFlight<Found>>} */ (new SingleFlight())
   #diskHits = 0
-  /** Keys that are being fetched in the background. @type {Set<string>} */
-  #refreshes = new Set()
   /** @type {InstanceType<typeof Prefetcher> | undefined} */
   #prefetcher
-  /** Prefetches under way, by key; they do not reject. @type {Map<string, Promise<boolean>>} */
-  #prefetches = new Map()
-  #warnedOfDisk = false
 
   /**
    * @param {string} [cacheDir]
@@ -47,20 +29,24 @@ class GitHubAPICache {
    */
   constructor(cacheDir = '.aiwf/cache', ttl = 300_000, options = {}) {
     this.#cacheDir = args.string('cacheDir', cacheDir)
-    this.#ttl = lifetime('ttl', ttl)
-    this.#options = cacheOptions(options)
-    const { prefetch, rules, sweepInterval } = this.#options
-    this.#native = new native.NativeCache(settler, path.resolve(cacheDir), rules)
-    this.#memory = new MemoryTier(this.#native, () => this.#prefetcher?.wasted())
+    lifetime('ttl', ttl)
+    const { rules, windows, prefetch, sweepInterval, maxStale } = cacheOptions(options)
+    this.#tiers = new Tiers(cacheDir, ttl, rules, () => this.#prefetcher?.wasted())
+    const learns = rules.adaptiveTtl !== undefined
+    this.#readThrough = new ReadThrough(this.#tiers, windows, learns, (found) => {
+      if (found) this.#count(found)
+      else this.stats.misses++
+    })
     if (prefetch) {
-      this.#prefetcher = new Prefetcher((url, headers) => this.#prefetch(url, headers, prefetch))
+      this.#prefetcher = new Prefetcher((url, headers) =>
+        this.#readThrough.prefetch(this.#request(url, headers), (context) =>
+          prefetch(url, headers, context),
+        ),
+      )
     }
     this.stats = { hits: 0, misses: 0, requests: 0 }
-    this.memoryCache = this.#memory.view((key, { data, timestamp, ttl }) => {
-      const slots = this.#native.hold(key, timestamp, ttl, sizeOf(data))
-      this.#memory.take(slots, { data, prefetched: false })
-    })
-    if (sweepInterval > 0) GitHubAPICache.#sweepEvery(sweepInterval, new WeakRef(this))
+    this.memoryCache = this.#tiers.memoryView
+    sweepEvery(this, sweepInterval, (cache) => cache.#tiers.sweep(maxStale))
   }
 
   get cacheDir() {
@@ -69,28 +55,23 @@ class GitHubAPICache {
 
   set cacheDir(value) {
     this.#cacheDir = args.string('cacheDir', value)
-    this.#warnedOfDisk = false
-    this.#native.useFolder(settler, path.resolve(value))
+    this.#tiers.disk.useFolder(value)
   }
 
   get ttl() {
-    return this.#ttl
+    return this.#tiers.ttl
   }
 
   set ttl(value) {
-    this.#ttl = lifetime('ttl', value)
+    this.#tiers.ttl = lifetime('ttl', value)
   }
 
   get pendingRequests() {
-    return this.#flights.pending
+    return this.#readThrough.pending
   }
 
   async init() {
-    try {
-      await promised((ticket) => this.#native.init(ticket))
-    } catch (error) {
-      this.#warnOfDisk('The cache works in memory only', error)
-    }
+    await this.#tiers.disk.init()
   }
 
   /**
@@ -108,12 +89,8 @@ class GitHubAPICache {
    */
   async get(url, headers) {
     const held = this.#find(url, headers)
-    if (held !== undefined) return this.#serve(held)
-    const request = { url, headers }
-    const found = await this.#lookUp(this.generateCacheKey(url, headers), request, 0)
-    if (found) return this.#count(found).data
-    this.stats.misses++
-    return null
+    // A function that waits nowhere costs a hit less.
+    return held === undefined ? this.#lookUp(url, headers) : this.#serve(held)
   }
 
   /**
@@ -123,8 +100,8 @@ class GitHubAPICache {
    * @param {types.SetOptions} [options]
    */
   async set(url, data, headers, options = {}) {
-    const key = this.generateCacheKey(url, headers)
-    await this.#store(key, { url, headers }, data, options)
+    const { ttl, validator, response } = options
+    await this.#tiers.store(this.#request(url, headers), data, { ttl, validator, response })
   }
 
   /**
@@ -141,7 +118,9 @@ class GitHubAPICache {
     options.signal?.throwIfAborted()
     this.stats.requests++
     const held = this.#find(url, headers)
-    const data = held ? this.#serve(held) : this.#share(url, fetchFunction, headers, options)
+    const data = held
+      ? this.#serve(held)
+      : this.#readThrough.get(this.#request(url, headers), fetchFunction, options)
     this.#prefetcher?.visit(url, headers)
     return data
   }
@@ -158,30 +137,28 @@ class GitHubAPICache {
       misses,
       requests,
       hitRate: lookUps > 0 ? `${((hits / lookUps) * 100).toFixed(2)}%` : '0%',
-      memorySize: this.#memory.size,
+      memorySize: this.#tiers.memorySize,
       cacheDir: this.#cacheDir,
       ...(this.#prefetcher && { prefetch: this.#prefetcher.counts }),
     }
   }
 
   async cleanup() {
-    const [now, ttl] = [Date.now(), this.#ttl]
-    const expiredMemoryKeys = this.#memory.swept(this.#native.forgetExpired(now, ttl, 0))
-    const removed = await this.#onDisk((ticket) => this.#native.removeExpired(ticket, now, ttl))
+    const { inMemory, onDisk, freedBytes } = await this.#tiers.cleanup()
     return {
-      expiredMemoryKeys,
-      expiredDiskEntries: removed?.entries ?? 0,
-      freedBytes: removed?.bytes ?? 0,
-      message: `Cleaned up ${expiredMemoryKeys} expired cache entries`,
+      expiredMemoryKeys: inMemory,
+      expiredDiskEntries: onDisk,
+      freedBytes,
+      message: `Cleaned up ${inMemory} expired cache entries`,
     }
   }
 
   async clear() {
-    this.#memory.clear()
+    const cleared = this.#tiers.clear()
     Object.assign(this.stats, { hits: 0, misses: 0, requests: 0 })
     this.#diskHits = 0
     this.#prefetcher?.reset()
-    await this.#onDisk((ticket) => this.#native.removeAll(ticket))
+    await cleared
   }
 
   /**
@@ -189,21 +166,16 @@ class GitHubAPICache {
    * @param {object} [headers]
    */
   async delete(url, headers) {
-    const key = this.generateCacheKey(url, headers)
-    const held = this.#memory.delete(key)
-    const removed = await this.#onDisk((ticket) => this.#native.remove(ticket, key))
-    return held || removed?.entries === 1
+    return this.#tiers.delete(this.generateCacheKey(url, headers))
   }
 
   async verify() {
-    const start = (/** @type {number} */ ticket) => this.#native.verify(ticket)
-    const { entries, bytes } = await traced(/** @type {Promise<DiskExtent>} */ (promised(start)))
+    const { entries, bytes } = await this.#tiers.disk.verify()
     return { damagedEntries: entries, damagedBytes: bytes }
   }
 
   async diskStats() {
-    const start = (/** @type {number} */ ticket) => this.#native.extent(ticket)
-    return traced(/** @type {Promise<DiskExtent>} */ (promised(start)))
+    return this.#tiers.disk.extent()
   }
 
   /**
@@ -211,7 +183,7 @@ class GitHubAPICache {
    * @returns {any}
    */
   getFromMemory(key) {
-    const held = this.#memory.findByKey(key, Date.now(), this.#ttl, 0)
+    const held = this.#tiers.findByKey(key)
     return held ? this.#serve(held) : null
   }
 
@@ -220,8 +192,8 @@ class GitHubAPICache {
    * @returns {Promise<any>}
    */
   async getFromDisk(key) {
-    const found = await this.#read(key, undefined, 0)
-    return found ? this.#count(found).data : null
+    const found = await this.#tiers.read({ key }, 0)
+    return found ? this.#count(found) : null
   }
 
   /**
@@ -229,22 +201,41 @@ class GitHubAPICache {
    * @param {unknown} data
    */
   async saveToCache(key, data) {
-    await this.#store(args.string('key', key), undefined, data, {})
+    await this.#tiers.store({ key: args.string('key', key) }, data, {})
   }
 
   /**
-   * A fresh value in memory, without its key. A subclass that makes its own keys decides itself which requests
-   * are the same.
+   * A fresh value in memory, without its key.
    *
    * @param {string} url
    * @param {object | undefined} headers
    */
   #find(url, headers) {
-    if (this.generateCacheKey !== generateKey) return undefined
-    return this.#memory.find(url, headers, Date.now(), this.#ttl)
+    return this.generateCacheKey === generateKey ? this.#tiers.find(url, headers) : undefined
   }
 
-  /** @param {Held} held */
+  /**
+   * @param {string} url
+   * @param {object | undefined} headers
+   */
+  async #lookUp(url, headers) {
+    const found = await this.#tiers.lookUp(this.#request(url, headers), 0)
+    if (found) return this.#count(found)
+    this.stats.misses++
+    return null
+  }
+
+  /**
+   * @param {string} url
+   * @param {object | undefined} headers
+   * @returns {Request}
+   */
+  #request(url, headers) {
+    const key = this.generateCacheKey(url, headers)
+    return this.generateCacheKey === generateKey ? { key, url, headers } : { key }
+  }
+
+  /** The value of a hit, which is counted. @param {Held} held */
   #serve(held) {
     this.stats.hits++
     if (held.prefetched) {
@@ -257,307 +248,11 @@ class GitHubAPICache {
   /** @param {Found} found */
   #count(found) {
     if (found.promoted) this.#diskHits++
-    this.#serve(found.held)
-    return found.held
-  }
-
-  /**
-   * A value that is fresh, or stale for less than `grace` ms.
-   *
-   * @param {string} key
-   * @param {Request | undefined} request
-   * @param {number} grace
-   * @returns {Promise<Found | undefined>}
-   */
-  async #lookUp(key, request, grace) {
-    const now = Date.now()
-    const fresh = this.#memory.findByKey(key, now, this.#ttl, 0)
-    if (fresh) return { held: fresh, fresh: true, promoted: false }
-    const stale = grace > 0 && this.#memory.findByKey(key, now, this.#ttl, grace)
-    // What others may have renewed on disk is not looked for: a fetch is under way anyhow.
-    if (stale) return { held: stale, fresh: false, promoted: false }
-    return this.#read(key, request, grace)
-  }
-
-  /**
-   * Reads an entry from the disk into memory, once for all who ask for it at the time.
-   *
-   * @param {string} key
-   * @param {Request | undefined} request
-   * @param {number} grace
-   */
-  async #read(key, request, grace) {
-    // Whoever takes stale values reads for himself.
-    const reading = grace === 0 && this.#reads.get(key)
-    if (reading) return reading
-    const stored = this.#native.loadAtOnce(key, Date.now(), this.#ttl, grace)
-    if (stored !== undefined) return this.#promote(key, request, stored)
-    const read = this.#load(key, request, grace)
-    if (grace > 0) return read
-    this.#reads.set(key, read)
-    return read.finally(() => this.#reads.delete(key))
-  }
-
-  /**
-   * @param {string} key
-   * @param {Request | undefined} request
-   * @param {number} grace
-   */
-  async #load(key, request, grace) {
-    const stored = await promised((ticket) =>
-      this.#native.load(ticket, key, Date.now(), this.#ttl, grace),
-    )
-    return this.#promote(key, request, /** @type {StoredEntry | null} */ (stored))
-  }
-
-  /**
-   * @param {string} key
-   * @param {Request | undefined} request
-   * @param {StoredEntry | null} stored
-   * @returns {Found | undefined}
-   */
-  #promote(key, request, stored) {
-    if (stored === null) return undefined
-    const { text, timestamp, ttl, fresh, validator, learnt } = stored
-    // Stored while the disk was read.
-    const newer = this.#memory.newerThan(timestamp, key)
-    if (newer) return { held: newer, fresh: true, promoted: false }
-    const slots = this.#native.hold(key, timestamp, ttl, text.length, learnt)
-    const value = { data: JSON.parse(text), validator, prefetched: false }
-    const held = this.#memory.take(slots, value, this.#indexed(request))
-    return { held, fresh, promoted: true }
-  }
-
-  /**
-   * Waits with all others who ask for the same, first for the disk and then for one call of `fetchFunction`.
-   *
-   * @param {string} url
-   * @param {(context: types.FetchContext) => any} fetchFunction
-   * @param {object | undefined} headers
-   * @param {types.GetOrFetchOptions} options
-   */
-  async #share(url, fetchFunction, headers, options) {
-    const key = this.generateCacheKey(url, headers)
-    const fetch = (/** @type {AbortSignal} */ signal) =>
-      this.#fetch(key, { url, headers }, fetchFunction, options, signal)
-    const start = (/** @type {Flight<Found>} */ flight) =>
-      this.#lookUpOrFetch(key, { url, headers }, fetch, flight)
-    const flight = this.#flights.enter(key, start)
-    try {
-      return await this.#flights.wait(key, flight, options.signal)
-    } finally {
-      if (flight.note) this.#count(flight.note)
-      else this.stats.misses++
-    }
-  }
-
-  /**
-   * @param {string} key
-   * @param {Request} request
-   * @param {(signal: AbortSignal) => Promise<any>} fetch
-   * @param {Flight<Found>} flight
-   */
-  async #lookUpOrFetch(key, request, fetch, flight) {
-    await this.#prefetches.get(key)
-    const { staleWhileRevalidate } = this.#options
-    const found = await this.#lookUp(key, request, staleWhileRevalidate)
-    if (!found) return this.#unlessDown(fetch, key, request, flight.controller.signal)
-    flight.note = found
-    if (!found.fresh) this.#refresh(key, fetch)
-    return found.held.data
-  }
-
-  /**
-   * @param {string} key
-   * @param {Request} request
-   * @param {(context: types.FetchContext) => any} fetchFunction
-   * @param {types.SetOptions} given
-   * @param {AbortSignal} signal
-   */
-  async #fetch(key, request, fetchFunction, given, signal) {
-    const { ttl, validator } = given
-    const options = { ttl, validator }
-    const stale = async () => {
-      const found = await this.#lookUp(key, request, FOREVER)
-      return found && { data: found.held.data, validator: found.held.validator }
-    }
-    // What was learnt of its content is kept beside the last one.
-    if (this.#options.rules.adaptiveTtl) await stale()
-    const data = await fetchFunction({ signal, options, stale })
-    // Nobody waits any more, and somebody may have stored a newer one.
-    if (!signal.aborted) await this.#store(key, request, data, options)
-    return data
-  }
-
-  /**
-   * What `fetch` resolves to. When it fails, a value that is not stale for too long.
-   *
-   * @param {(signal: AbortSignal) => Promise<any>} fetch
-   * @param {string} key
-   * @param {Request} request
-   * @param {AbortSignal} signal
-   */
-  async #unlessDown(fetch, key, request, signal) {
-    const { staleIfError } = this.#options
-    try {
-      return await fetch(signal)
-    } catch (error) {
-      const stale = staleIfError > 0 && (await this.#lookUp(key, request, staleIfError))
-      if (!stale) throw error
-      return stale.held.data
-    }
-  }
-
-  /**
-   * Fetches in the background. A failure is not told: the stale value serves on until its time is up, and the
-   * next failure then reaches the caller.
-   *
-   * @param {string} key
-   * @param {(signal: AbortSignal) => Promise<any>} fetch
-   */
-  async #refresh(key, fetch) {
-    if (this.#refreshes.has(key)) return
-    this.#refreshes.add(key)
-    try {
-      await fetch(new AbortController().signal)
-    } catch {
-    } finally {
-      this.#refreshes.delete(key)
-    }
-  }
-
-  /**
-   * Brings an entry into memory before it is asked for; whether it had to be fetched, and was.
-   *
-   * @param {any} url
-   * @param {object | undefined} headers
-   * @param {types.Prefetch} prefetch
-   */
-  async #prefetch(url, headers, prefetch) {
-    const key = this.generateCacheKey(url, headers)
-    const request = { url, headers }
-    const busy = this.pendingRequests.has(key) || this.#prefetches.has(key)
-    if (busy || (await this.#lookUp(key, request, 0))) return false
-    const work = async () => {
-      const data = await prefetch(url, headers)
-      if (data === undefined) return false
-      await this.#store(key, request, data, { prefetched: true })
-      return true
-    }
-    const done = work().finally(() => this.#prefetches.delete(key))
-    // Who asks for it meanwhile waits for it, but its failure is not his.
-    const settled = done.catch(() => false)
-    this.#prefetches.set(key, settled)
-    return done
-  }
-
-  /**
-   * @param {string} key
-   * @param {Request | undefined} request
-   * @param {unknown} data
-   * @param {types.SetOptions & { prefetched?: boolean }} options
-   */
-  async #store(key, request, data, { ttl, validator, prefetched = false }) {
-    if (ttl !== undefined) lifetime('options.ttl', ttl)
-    if (validator !== undefined) args.string('options.validator', validator)
-    const timestamp = Date.now()
-    const text = toJSON(data)
-    if (text === undefined) {
-      const slots = this.#native.hold(key, timestamp, ttl, SIZE_WITHOUT_JSON)
-      this.#memory.take(slots, { data, validator, prefetched }, this.#indexed(request))
-      console.warn('The cache keeps a value in memory only: JSON cannot express it')
-      // What an earlier value left there must not come back.
-      await this.#onDisk((ticket) => this.#native.remove(ticket, key))
-    } else {
-      await this.#onDisk((ticket) => {
-        const slots = this.#native.save(ticket, key, text, timestamp, ttl, this.#ttl, validator)
-        this.#memory.take(slots, { data, validator, prefetched }, this.#indexed(request))
-      })
-    }
-  }
-
-  /**
-   * The request, if the index may find it: its key is the one that it would have anywhere.
-   *
-   * @param {Request | undefined} request
-   */
-  #indexed(request) {
-    return this.generateCacheKey === generateKey ? request : undefined
-  }
-
-  /**
-   * Sweeps from time to time, which keeps neither the cache nor the process alive.
-   *
-   * @param {number} interval milliseconds
-   * @param {WeakRef<GitHubAPICache>} cache
-   */
-  static #sweepEvery(interval, cache) {
-    const timer = setInterval(() => {
-      const live = cache.deref()
-      if (live) live.#sweep()
-    }, interval)
-    timer.unref()
-    sweeps.register(/** @type {GitHubAPICache} */ (cache.deref()), timer)
-  }
-
-  /** Removes what will neither be served nor revalidated again. */
-  #sweep() {
-    const { staleWhileRevalidate, staleIfError, maxStale } = this.#options
-    const grace = Math.max(staleWhileRevalidate, staleIfError, maxStale)
-    const [now, ttl] = [Date.now(), this.#ttl]
-    this.#memory.swept(this.#native.forgetExpired(now, ttl, grace))
-    this.#native.sweep(now, ttl, grace)
-  }
-
-  /**
-   * Work on the disk that the cache can do without.
-   *
-   * @param {(ticket: number) => void} start
-   */
-  async #onDisk(start) {
-    try {
-      return /** @type {DiskExtent | null} */ (await promised(start))
-    } catch (error) {
-      this.#warnOfDisk('The disk cache failed', error)
-      return null
-    }
-  }
-
-  /**
-   * @param {string} what
-   * @param {unknown} error
-   */
-  #warnOfDisk(what, error) {
-    if (this.#warnedOfDisk) return
-    this.#warnedOfDisk = true
-    console.warn(`${what}: ${error instanceof Error ? error.message : error}`)
+    return this.#serve(found.held)
   }
 }
 
 /** The method as it is unless a subclass makes its own keys. */
 const generateKey = GitHubAPICache.prototype.generateCacheKey
-
-/** @typedef {{ held: Held, fresh: boolean, promoted: boolean }} Found `promoted` from disk into memory */
-
-/** Stops the sweeps of a cache that nobody holds any more. @type {FinalizationRegistry<NodeJS.Timeout>} */
-const sweeps = new FinalizationRegistry(clearInterval)
-
-/**
- * The JSON of a value; `undefined` if it has none.
- *
- * @param {unknown} data
- */
-function toJSON(data) {
-  try {
-    return JSON.stringify(data)
-  } catch {
-    return undefined
-  }
-}
-
-/** @param {unknown} data */
-function sizeOf(data) {
-  return toJSON(data)?.length ?? SIZE_WITHOUT_JSON
-}
 
 module.exports = { GitHubAPICache }

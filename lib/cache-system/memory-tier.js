@@ -6,6 +6,7 @@ const { RequestIndex } = require('./request-index.js')
 
 /** @import * as types from '../cache-system.js' */
 /** @import { NativeCache } from '../../binding.js' */
+/** @import { Request } from './tiers.js' */
 
 /**
  * A value in memory.
@@ -13,6 +14,7 @@ const { RequestIndex } = require('./request-index.js')
  * @typedef {object} Held
  * @property {any} data
  * @property {string} [validator]
+ * @property {boolean} mustRevalidate whether it must not be served when it is no longer fresh
  * @property {boolean} prefetched whether nobody has asked for it yet
  * @property {string} [url] by which the index finds it
  */
@@ -69,12 +71,26 @@ class MemoryTier {
   }
 
   /**
-   * @param {number} timestamp
+   * A value, fresh or not.
+   *
    * @param {string} key
    */
-  newerThan(timestamp, key) {
+  newest(key) {
     const held = this.#native.held(key)
-    return held && held.timestamp > timestamp ? this.#slots[held.slot] : undefined
+    return held ? this.#slots[held.slot] : undefined
+  }
+
+  /**
+   * How an entry is stored, fresh or not.
+   *
+   * @param {string} key
+   */
+  policy(key) {
+    const found = this.#native.held(key)
+    const held = found && this.#slots[found.slot]
+    if (!held) return undefined
+    const { validator, mustRevalidate } = held
+    return { ttl: found.ttl, validator, mustRevalidate }
   }
 
   /**
@@ -82,34 +98,34 @@ class MemoryTier {
    *
    * @param {number[]} slots its slot, and those that are free
    * @param {Held} value
-   * @param {Request} [request] by which the index may find it
+   * @param {Request} request
    */
-  take([slot, ...freed], { data, validator, prefetched }, request) {
-    const indexed = request !== undefined && this.#index.add(request.url, request.headers, slot)
-    const held = { data, validator, prefetched, url: indexed ? request.url : undefined }
+  take([slot, ...freed], { data, validator, mustRevalidate, prefetched }, { url, headers }) {
+    const indexed = this.#index.add(url, headers, slot)
+    const held = { data, validator, mustRevalidate, prefetched, url: indexed ? url : undefined }
     this.#slots[slot] = held
     this.#release(freed)
     return held
   }
 
   /**
-   * Lets go of the values that have left.
+   * Lets go of what has been expired for `grace` ms; how many those were.
    *
-   * @template T
-   * @param {T} result
+   * @param {number} now
+   * @param {number} ttl
+   * @param {number} grace
    */
-  swept(result) {
-    this.#release(this.#native.freed())
-    return result
+  removeExpired(now, ttl, grace) {
+    return this.#swept(this.#native.forgetExpired(now, ttl, grace))
   }
 
   /** @param {string} key */
   delete(key) {
-    return this.swept(this.#native.forget(key))
+    return this.#swept(this.#native.forget(key))
   }
 
   clear() {
-    this.swept(this.#native.forgetAll())
+    this.#swept(this.#native.forgetAll())
   }
 
   /**
@@ -140,6 +156,17 @@ class MemoryTier {
     return ttl === undefined ? { data, timestamp } : { data, timestamp, ttl }
   }
 
+  /**
+   * Lets go of the values that have left.
+   *
+   * @template T
+   * @param {T} result
+   */
+  #swept(result) {
+    this.#release(this.#native.freed())
+    return result
+  }
+
   /** @param {number[]} slots */
   #release(slots) {
     for (const slot of slots) {
@@ -150,7 +177,5 @@ class MemoryTier {
     }
   }
 }
-
-/** @typedef {{ url: any, headers: object | undefined }} Request */
 
 module.exports = { MemoryTier }

@@ -1,5 +1,7 @@
 //! `GitHubAPICache`: the memory tier on the JavaScript thread, the store on a blocking thread.
 
+mod successors;
+mod values;
 mod worker;
 
 use std::{path::PathBuf, sync::Arc};
@@ -11,65 +13,23 @@ use napi::{
 use napi_derive::napi;
 use parking_lot::Mutex;
 
-use self::worker::{Job, Worker};
+use self::{
+    values::{CacheRules, EntryPolicy, HeldEntry, PromotedEntry, TtlBounds},
+    worker::{Job, Worker},
+};
 use super::{
-    raw,
+    raw::{self, Text},
     settle::{Settler, Ticket},
 };
-use crate::cache::{Bounds, Changes, Entry, Key, Memory, Meta, Stamp, Store, Successors, Terms};
+use crate::{
+    cache::{Bounds, Changes, ContentTypes, Entry, Key, Memory, Meta, Policy, Stamp, Store, Terms},
+    http_cache::Headers,
+};
 
 /// The public key of a request, given as `JSON.stringify({ url, headers })`.
 #[napi(catch_unwind)]
 pub fn cache_key(json: String) -> String {
     Key::of_request(&json).to_hex()
-}
-
-/// The bounds of a cache, and how it judges what is fresh.
-#[napi(object)]
-pub struct CacheRules {
-    pub max_entries: f64,
-    pub max_memory_bytes: f64,
-    pub max_disk_bytes: f64,
-    /// By how much of its time an entry may expire sooner, 0 to 1.
-    pub jitter: f64,
-    /// The bounds of times to live that are learnt, in milliseconds.
-    pub adaptive_ttl: Option<TtlBounds>,
-}
-
-/// In milliseconds.
-#[napi(object)]
-pub struct TtlBounds {
-    pub min: f64,
-    pub max: f64,
-}
-
-/// Where an entry in memory has its value, and how long it is good.
-#[napi(object)]
-pub struct HeldEntry {
-    pub slot: u32,
-    pub timestamp: f64,
-    pub ttl: Option<f64>,
-}
-
-/// An entry as it comes from the disk.
-#[napi(object)]
-pub struct StoredEntry {
-    /// JSON.
-    pub text: String,
-    pub timestamp: f64,
-    pub ttl: Option<f64>,
-    pub fresh: bool,
-    /// What it came with.
-    pub validator: Option<String>,
-    /// What was learnt of its changes; for `hold`.
-    pub learnt: Option<String>,
-}
-
-/// Entries and bytes.
-#[napi(object)]
-pub struct DiskExtent {
-    pub entries: f64,
-    pub bytes: f64,
 }
 
 #[napi]
@@ -79,6 +39,7 @@ pub struct NativeCache {
     max_disk_bytes: u64,
     jitter: f64,
     adaptive: Option<Bounds>,
+    content_types: ContentTypes,
 }
 
 #[napi]
@@ -94,6 +55,7 @@ impl NativeCache {
             max_disk_bytes: max_disk_bytes as u64,
             jitter,
             adaptive: rules.adaptive_ttl.map(|TtlBounds { min, max }| Bounds { min, max }),
+            content_types: ContentTypes::new(rules.ttl_by_content_type),
         }
     }
 
@@ -106,16 +68,34 @@ impl NativeCache {
     /// Files a value in memory only. Returns its slot, then the slots whose values are to be let go, in this
     /// order.
     #[napi(catch_unwind)]
-    pub fn hold(
+    pub fn hold(&self, key: String, timestamp: f64, ttl: Option<f64>, bytes: f64) -> Vec<u32> {
+        let stamp = Stamp::new(Key::named(&key), timestamp, ttl);
+        self.with_freed(self.memory.insert(&key, stamp, None, bytes as u64))
+    }
+
+    /// Files a value from the disk in memory, as [`Self::hold`] does; `null` if one that was stored later is there.
+    #[napi(catch_unwind)]
+    pub fn promote(
         &self,
         key: String,
         timestamp: f64,
         ttl: Option<f64>,
         bytes: f64,
         learnt: Option<String>,
-    ) -> Vec<u32> {
+    ) -> Option<Vec<u32>> {
         let changes = learnt.and_then(|learnt| Changes::decode(&hex::decode(learnt).ok()?));
-        self.insert(&key, Stamp::new(Key::named(&key), timestamp, ttl), changes, bytes as u64)
+        let stamp = Stamp::new(Key::named(&key), timestamp, ttl);
+        let slot = self.memory.promote(&key, stamp, changes, bytes as u64)?;
+        Some(self.with_freed(slot))
+    }
+
+    /// How a value is kept that came in a response with these headers, names and values in turn; `null` if it must
+    /// not be stored.
+    #[napi(catch_unwind)]
+    pub fn policy_of(&self, headers: Vec<String>, now: f64) -> Option<EntryPolicy> {
+        let mut flat = headers.into_iter();
+        let headers = Headers::new(std::iter::from_fn(|| flat.next().zip(flat.next())));
+        Policy::of_response(headers, now as i64, &self.content_types).map(EntryPolicy::from)
     }
 
     /// Files a value in memory, as [`Self::hold`] does, and writes it to the disk; `text` is its JSON.
@@ -127,18 +107,19 @@ impl NativeCache {
         key: String,
         text: String,
         timestamp: f64,
-        ttl: Option<f64>,
+        policy: EntryPolicy,
         default_ttl: f64,
-        validator: Option<String>,
     ) -> Vec<u32> {
+        let EntryPolicy { ttl, must_revalidate, validator } = policy;
         let body = text.into_bytes();
         let bounds = self.adaptive.filter(|_| ttl.is_none());
         let changes = bounds.map(|_| self.look(&key, &body, timestamp, default_ttl));
         let learnt = changes.zip(bounds).map(|(changes, bounds)| changes.ttl(bounds));
         let disk_key = Key::named(&key);
         let stamp = Stamp::new(disk_key, timestamp, ttl.or(learnt));
-        let slots = self.insert(&key, stamp, changes, body.len() as u64);
-        let meta = Meta { changes, validator }.encode();
+        let slots = self.with_freed(self.memory.insert(&key, stamp, changes, body.len() as u64));
+        let must_revalidate = must_revalidate.unwrap_or(false);
+        let meta = Meta { must_revalidate, changes, validator }.encode();
         let entry = Entry { stamp, meta, body };
         self.push(Some(ticket), Job::Save { key: disk_key, entry });
         slots
@@ -208,22 +189,28 @@ impl NativeCache {
         self.push(Some(ticket), Job::Init);
     }
 
-    /// Reads an entry that is fresh, or stale for less than `grace` ms, if that needs no waiting for the
+    /// Reads an entry that is fresh, or stale for less than `grace` ms, into memory, if that needs no waiting for the
     /// disk. `null` if there is none; `undefined` if that can't be told without waiting.
     #[napi(catch_unwind)]
-    pub fn load_at_once(
+    pub fn promote_at_once(
         &self,
         key: String,
         now: f64,
         ttl: f64,
         grace: f64,
-    ) -> Either3<StoredEntry, Null, Undefined> {
+    ) -> Either3<PromotedEntry, Null, Undefined> {
+        let terms = self.terms(now, ttl, grace);
         let worker = Arc::clone(&self.worker.lock());
-        match worker.load_at_once(Key::named(&key), &self.terms(now, ttl, grace)) {
-            Some(Some(stored)) => Either3::A(stored),
-            Some(None) => Either3::B(Null),
-            None => Either3::C(()),
-        }
+        let Some(found) = worker.load_at_once(Key::named(&key), &terms) else {
+            return Either3::C(());
+        };
+        let promoted = found.and_then(|Entry { stamp, meta, body }| {
+            let Meta { must_revalidate, changes, validator } = Meta::decode(&meta);
+            let slot = self.memory.promote(&key, stamp, changes, body.len() as u64)?;
+            let (slots, fresh) = (self.with_freed(slot), stamp.is_fresh(&terms));
+            Some(PromotedEntry { slots, text: Text::new(body), fresh, must_revalidate, validator })
+        });
+        promoted.map_or(Either3::B(Null), Either3::A)
     }
 
     /// Reads an entry that is fresh, or stale for less than `grace` ms: a `StoredEntry` or `null`.
@@ -283,31 +270,14 @@ impl NativeCache {
         }
     }
 
-    fn insert(&self, key: &str, stamp: Stamp, changes: Option<Changes>, bytes: u64) -> Vec<u32> {
-        let mut slots = vec![self.memory.insert(key, stamp, changes, bytes)];
+    /// A slot, then those whose values are to be let go.
+    fn with_freed(&self, slot: u32) -> Vec<u32> {
+        let mut slots = vec![slot];
         slots.extend(self.memory.freed());
         slots
     }
 
     fn push(&self, ticket: Option<Ticket>, job: Job) {
         Worker::push(&self.worker.lock(), ticket, job);
-    }
-}
-
-/// What is asked for next, learnt from what was asked for.
-#[napi]
-pub struct NativeSuccessors(Mutex<Successors>);
-
-#[napi]
-impl NativeSuccessors {
-    #[napi(constructor, catch_unwind)]
-    pub fn new(max_requests: f64) -> Self {
-        Self(Mutex::new(Successors::new(max_requests as u64)))
-    }
-
-    /// Notes a request; the one that is likely to follow.
-    #[napi(catch_unwind)]
-    pub fn visit(&self, request: String) -> Option<String> {
-        self.0.lock().visit(&request).map(|next| next.as_ref().to_owned())
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn hold_open(env: &Env, tsfn: sys::napi_threadsafe_function, open: bo
 }
 
 /// UTF-8 text that becomes a string as `TextDecoder` makes one: what is not valid turns into U+FFFD.
-pub(super) struct Text {
+pub struct Text {
     bytes: Vec<u8>,
     /// Found out on the thread that read the bytes; V8 takes such text in one copy.
     is_ascii: bool,

@@ -116,9 +116,9 @@ impl Disk {
         self.with(|log, _| log.clear()).map(drop)
     }
 
-    /// Reads every entry and removes the damaged; says how many those were.
+    /// Reads every entry and drops what is damaged; says how much that was.
     pub fn verify(&mut self) -> io::Result<Extent> {
-        Ok(self.with(|log, _| log.verify())?.unwrap_or_default())
+        Ok(self.with(|log, limit| log.verify(limit))?.unwrap_or_default())
     }
 
     /// Entries, and bytes of all files.
@@ -214,6 +214,12 @@ mod tests {
         assert!(read(&mut disk, 1).is_some());
         assert!(read(&mut disk, 2).is_none());
         assert!(read(&mut disk, 3).is_some());
+        // Until it is verified, everybody comes upon it anew.
+        for mut disk in [disk, Disk::new(folder.path(), LIMIT)] {
+            let expected = if only_segment(&folder).exists() { 1 } else { 0 };
+            assert_eq!(disk.verify().unwrap().entries, expected);
+            assert!(read(&mut disk, 1).is_some() && read(&mut disk, 3).is_some());
+        }
     }
 
     #[test]

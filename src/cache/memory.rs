@@ -120,6 +120,19 @@ impl Memory {
         slot
     }
 
+    /// Files a value as [`Self::insert`] does, unless one that was stored later is there.
+    pub fn promote(
+        &self,
+        key: &str,
+        stamp: Stamp,
+        changes: Option<Changes>,
+        bytes: u64,
+    ) -> Option<u32> {
+        let newer = |slot: &Slot| slot.held.stamp.timestamp > stamp.timestamp;
+        let outdated = self.books.lock().slot(key).is_some_and(newer);
+        (!outdated).then(|| self.insert(key, stamp, changes, bytes))
+    }
+
     /// Takes an entry out; whether there was one.
     pub fn remove(&self, key: &str) -> bool {
         let removed = self.policy.remove(key).is_some();
@@ -186,6 +199,10 @@ impl Books {
         slot
     }
 
+    fn slot(&self, key: &str) -> Option<&Slot> {
+        self.slots[*self.by_key.get(key)? as usize].as_ref()
+    }
+
     /// An entry has left. Its key stays where another entry has taken its place.
     fn release(&mut self, key: &str, slot: u32) {
         self.freed.push(slot);
@@ -227,6 +244,16 @@ mod tests {
         assert_eq!((memory.len(), memory.freed()), (1, vec![slot]));
         assert!(memory.remove("key") && !memory.remove("key"));
         assert!(memory.is_empty() && memory.get("key").is_none() && !memory.hit(again, 0.0, 1.0));
+    }
+
+    #[test]
+    fn what_is_promoted_does_not_replace_what_is_newer() {
+        let memory = Memory::new(10, 1_000, 0.0);
+        let at = |timestamp| Stamp { timestamp, ..STAMP };
+        assert!(memory.promote("key", at(5.0), None, 1).is_some());
+        assert!(memory.promote("key", at(4.0), None, 1).is_none());
+        assert!(memory.promote("key", at(5.0), None, 1).is_some());
+        assert_eq!(memory.get("key").unwrap().stamp, at(5.0));
     }
 
     #[test]

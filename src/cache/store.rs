@@ -37,10 +37,7 @@ impl Store {
         if let Ok(Some(found)) = self.disk.get(key, &wanted) {
             return Some(found);
         }
-        let adopted = self.adopt(key);
-        if adopted.is_none() {
-            self.watch_for_legacy();
-        }
+        let adopted = if self.has_no_legacy() { None } else { self.adopt(key) };
         adopted.filter(|entry| wanted(entry.stamp))
     }
 
@@ -55,15 +52,13 @@ impl Store {
         certain.then_some(found)
     }
 
-    /// Finds out whether files of the JavaScript cache are there, where that is not known.
-    fn watch_for_legacy(&mut self) {
+    /// Whether it is certain that there are no files of the JavaScript cache. Looks where that is not known, and can be.
+    fn has_no_legacy(&mut self) -> bool {
         let watch = self.legacy.get_or_insert_with(|| Watch::new(&self.cache_dir));
-        if !watch.is_unchanged() {
-            watch.note();
-            if !legacy::are_absent(&self.cache_dir) {
-                watch.forget();
-            }
+        if !watch.is_unchanged() && watch.note() && !legacy::are_absent(&self.cache_dir) {
+            watch.forget();
         }
+        watch.is_unchanged()
     }
 
     /// Moves an entry of the JavaScript cache into the log.
@@ -77,8 +72,10 @@ impl Store {
 
     /// Stores entries; of several under one key the last. What is larger than the bound is not kept.
     pub fn put(&mut self, entries: Vec<(Key, Entry)>) -> Result<()> {
-        for (key, _) in &entries {
-            legacy::remove(&self.cache_dir, *key);
+        if !self.has_no_legacy() {
+            for (key, _) in &entries {
+                legacy::remove(&self.cache_dir, *key);
+            }
         }
         self.disk.put(entries).map_err(|error| failed(&error, "write", &self.cache_dir))
     }

@@ -10,10 +10,10 @@ use std::{
 use napi::bindgen_prelude::{Either3, Null};
 use parking_lot::Mutex;
 
-use super::{DiskExtent, StoredEntry};
+use super::values::{DiskExtent, StoredEntry};
 use crate::{
     bindings::settle::{Reporter, Ticket},
-    cache::{Entry, Key, Meta, Store, Terms, disk::Extent},
+    cache::{Entry, Key, Store, Terms, disk::Extent},
     error::{Error, Result},
     runtime,
 };
@@ -66,13 +66,11 @@ impl Worker {
     }
 
     /// Reads an entry on this thread; `None` if that would have to wait for the disk or for other jobs.
-    pub fn load_at_once(&self, key: Key, terms: &Terms) -> Option<Option<StoredEntry>> {
+    pub fn load_at_once(&self, key: Key, terms: &Terms) -> Option<Option<Entry>> {
         if self.queue.lock().running {
             return None;
         }
-        let mut store = self.store.try_lock()?;
-        let found = store.get_at_once(key, |stamp| stamp.may_be_served(terms))?;
-        Some(found.and_then(|entry| stored(entry, terms)))
+        self.store.try_lock()?.get_at_once(key, |stamp| stamp.may_be_served(terms))
     }
 
     fn run(&self) {
@@ -109,7 +107,8 @@ fn answer(store: &mut Store, job: Job) -> Result<Answer> {
         Job::Init => nothing(store.init()?),
         Job::Load { key, terms } => {
             let entry = store.get(key, |stamp| stamp.may_be_served(&terms));
-            entry.and_then(|entry| stored(entry, &terms)).map_or(Either3::C(Null), Either3::A)
+            let stored = entry.map(|entry| StoredEntry::new(entry, &terms));
+            stored.map_or(Either3::C(Null), Either3::A)
         }
         Job::Save { key, entry } => nothing(store.put(vec![(key, entry)])?),
         Job::Remove { key } => {
@@ -147,19 +146,6 @@ fn contained<T>(store: &mut Store, work: impl FnOnce(&mut Store) -> Result<T>) -
     catch_unwind(AssertUnwindSafe(|| work(store))).unwrap_or_else(|panic| {
         store.close();
         Err(Error::panicked(&*panic))
-    })
-}
-
-/// The digest has vouched for the bytes, so they are the text that was given.
-fn stored(entry: Entry, terms: &Terms) -> Option<StoredEntry> {
-    let Meta { changes, validator } = Meta::decode(&entry.meta);
-    Some(StoredEntry {
-        fresh: entry.stamp.is_fresh(terms),
-        text: String::from_utf8(entry.body).ok()?,
-        timestamp: entry.stamp.timestamp,
-        ttl: entry.stamp.ttl,
-        validator,
-        learnt: changes.map(|changes| hex::encode(changes.encode())),
     })
 }
 

@@ -66,14 +66,16 @@ impl Watch {
         Self { path: path.to_owned(), folder: None, seen: None }
     }
 
-    /// Call this before the folder is looked through. A folder that can't be opened is not watched.
-    pub fn note(&mut self) {
+    /// Call this before the folder is looked through. Says whether it is watched now; one that can't be opened, or has just
+    /// changed, is not.
+    pub fn note(&mut self) -> bool {
         if self.glance().is_none_or(|glance| glance.links == 0) {
             self.folder = File::open(&self.path).ok();
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.map_or(0, |now| now.as_nanos() as i128);
         self.seen = self.glance().filter(|glance| now - glance.modified > LONGEST_STEP);
+        self.seen.is_some()
     }
 
     /// Whether it is certain that nothing has come or gone since the last [`Self::note`].

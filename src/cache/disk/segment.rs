@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Entry,
+    Entry, Extent,
     at_once::{self, Glance},
     positional::{read_exact_at, write_all_at},
     record::{DEAD, HEADER, Header, MARK},
@@ -50,6 +50,8 @@ pub(super) struct Segment {
     pub known: u64,
     /// Bytes of records that the index leads to.
     pub live: u64,
+    /// Stretches in which no record could be told.
+    pub damaged: Extent,
     nonce: u64,
     file: File,
 }
@@ -81,7 +83,7 @@ impl Segment {
             private(OpenOptions::new().read(true).write(true).create_new(true)).open(&path)?;
         let nonce = RandomState::new().hash_one(number);
         write_all_at(&file, &header(nonce), 0)?;
-        Ok(Self { number, path, known: START, live: 0, nonce, file })
+        Ok(Self { number, path, known: START, live: 0, damaged: Extent::default(), nonce, file })
     }
 
     /// Opens the file with this number. `None` if there is none, or if its header is damaged.
@@ -96,7 +98,16 @@ impl Segment {
             return Ok(None);
         }
         let nonce = read_exact_at(&file, &mut found, 8).map(|()| u64::from_le_bytes(found));
-        Ok(nonce.ok().map(|nonce| Self { number, path, known: START, live: 0, nonce, file }))
+        let damaged = Extent::default();
+        Ok(nonce.ok().map(|nonce| Self {
+            number,
+            path,
+            known: START,
+            live: 0,
+            damaged,
+            nonce,
+            file,
+        }))
     }
 
     /// The size of the file; `None` once it was deleted.
@@ -123,7 +134,10 @@ impl Segment {
         let mut window = Window { file: &self.file, end, start: 0, bytes: Vec::new() };
         while self.known + HEADER as u64 <= end {
             let Some(header) = Header::decode(window.header(self.known)?, self.nonce) else {
-                self.known = window.find(&self.nonce.to_le_bytes()[..MARK], self.known + 2)? - 1;
+                let next = window.find(&self.nonce.to_le_bytes()[..MARK], self.known + 2)? - 1;
+                self.damaged.entries += 1;
+                self.damaged.bytes += next - self.known;
+                self.known = next;
                 continue;
             };
             let next = self.known + header.record_len();

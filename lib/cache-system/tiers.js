@@ -1,0 +1,247 @@
+// @ts-check
+'use strict'
+
+const path = require('node:path')
+const native = require('../internal/native.js')
+const { settler } = require('../internal/settle.js')
+const { DiskTier } = require('./disk-tier.js')
+const { entryPolicy } = require('./entry-policy.js')
+const { MemoryTier } = require('./memory-tier.js')
+
+/** @import * as types from '../cache-system.js' */
+/** @import { CacheRules, StoredEntry } from '../../binding.js' */
+/** @import { Held } from './memory-tier.js' */
+
+/** What a value that has no JSON counts for in memory, in bytes. */
+const SIZE_WITHOUT_JSON = 1024
+const FOREVER = Number.POSITIVE_INFINITY
+
+/** Memory over disk: where a value is looked for, and where it is stored. */
+class Tiers {
+  #native
+  #memory
+  #learns
+  /** Reads of the disk under way, by key. @type {Map<string, Promise<Found | undefined>>} */
+  #reads = new Map()
+
+  /**
+   * @param {string} cacheDir
+   * @param {number} ttl milliseconds, writable
+   * @param {CacheRules} rules
+   * @param {() => void} onUnused told of every prefetched value that leaves unused
+   */
+  constructor(cacheDir, ttl, rules, onUnused) {
+    this.ttl = ttl
+    this.#native = new native.NativeCache(settler, path.resolve(cacheDir), rules)
+    this.#memory = new MemoryTier(this.#native, onUnused)
+    this.#learns = rules.adaptiveTtl !== undefined
+    this.disk = new DiskTier(this.#native)
+    this.memoryView = this.#memory.view((key, { data, timestamp, ttl }) => {
+      this.#hold(key, data, timestamp, ttl)
+    })
+  }
+
+  get memorySize() {
+    return this.#memory.size
+  }
+
+  /**
+   * A fresh value in memory, without its key.
+   *
+   * @param {string} url
+   * @param {object | undefined} headers
+   */
+  find(url, headers) {
+    return this.#memory.find(url, headers, Date.now(), this.ttl)
+  }
+
+  /**
+   * A fresh value in memory.
+   *
+   * @param {string} key
+   */
+  findByKey(key) {
+    return this.#memory.findByKey(key, Date.now(), this.ttl, 0)
+  }
+
+  /**
+   * A value that is fresh, or stale for less than `grace` ms.
+   *
+   * @param {Request} request
+   * @param {number} grace
+   * @returns {Promise<Found | undefined>}
+   */
+  async lookUp(request, grace) {
+    const fresh = this.findByKey(request.key)
+    if (fresh) return { held: fresh, fresh: true, promoted: false }
+    const stale = grace > 0 && this.#memory.findByKey(request.key, Date.now(), this.ttl, grace)
+    // What others may have renewed on disk is not looked for: a fetch is under way anyhow.
+    if (stale) return { held: stale, fresh: false, promoted: false }
+    return this.read(request, grace)
+  }
+
+  /**
+   * The entry as it was stored, expired or not.
+   *
+   * @param {Request} request
+   */
+  async known(request) {
+    return (await this.lookUp(request, FOREVER))?.held
+  }
+
+  /**
+   * Reads an entry from the disk into memory, once for all who ask for it at the time.
+   *
+   * @param {Request} request
+   * @param {number} grace
+   */
+  async read(request, grace) {
+    const { key } = request
+    // Whoever takes stale values reads for himself.
+    const reading = grace === 0 && this.#reads.get(key)
+    if (reading) return reading
+    const promoted = this.#native.promoteAtOnce(key, Date.now(), this.ttl, grace)
+    if (promoted === null) return undefined
+    if (promoted !== undefined) return this.#take(request, promoted, promoted.slots)
+    const read = this.#load(request, grace)
+    if (grace > 0) return read
+    this.#reads.set(key, read)
+    return read.finally(() => this.#reads.delete(key))
+  }
+
+  /**
+   * @param {Request} request
+   * @param {unknown} data
+   * @param {types.SetOptions & { prefetched?: boolean }} options
+   */
+  async store(request, data, { prefetched = false, ...options }) {
+    const { key } = request
+    // What is stored now is known at once; only what a 304 renews is looked up before.
+    if (options.response?.status === 304) await this.known(request)
+    const policy = entryPolicy(this.#native, options, () => this.#policy(key))
+    if (policy === undefined) {
+      await this.delete(key)
+      return
+    }
+    const { validator, mustRevalidate = false } = policy
+    const value = { data, validator, mustRevalidate, prefetched }
+    const timestamp = Date.now()
+    const text = toJSON(data)
+    if (text === undefined) {
+      const slots = this.#native.hold(key, timestamp, policy.ttl, SIZE_WITHOUT_JSON)
+      this.#memory.take(slots, value, request)
+      console.warn('The cache keeps a value in memory only: JSON cannot express it')
+      // What an earlier value left there must not come back.
+      await this.disk.remove(key)
+    } else {
+      await this.disk.save(key, text, timestamp, policy, this.ttl, (slots) =>
+        this.#memory.take(slots, value, request),
+      )
+    }
+  }
+
+  /** @param {string} key */
+  async delete(key) {
+    const held = this.#memory.delete(key)
+    const removed = await this.disk.remove(key)
+    return held || removed?.entries === 1
+  }
+
+  /** Removes what has expired. */
+  async cleanup() {
+    const [now, ttl] = [Date.now(), this.ttl]
+    const inMemory = this.#memory.removeExpired(now, ttl, 0)
+    const onDisk = await this.disk.removeExpired(now, ttl)
+    return { inMemory, onDisk: onDisk?.entries ?? 0, freedBytes: onDisk?.bytes ?? 0 }
+  }
+
+  /**
+   * Removes what has been expired for `grace` ms, without waiting.
+   *
+   * @param {number} grace
+   */
+  sweep(grace) {
+    const [now, ttl] = [Date.now(), this.ttl]
+    this.#memory.removeExpired(now, ttl, grace)
+    this.#native.sweep(now, ttl, grace)
+  }
+
+  async clear() {
+    this.#memory.clear()
+    await this.disk.clear()
+  }
+
+  /**
+   * @param {Request} request
+   * @param {number} grace
+   * @returns {Promise<Found | undefined>}
+   */
+  async #load(request, grace) {
+    const { key } = request
+    const stored = await this.disk.load(key, Date.now(), this.ttl, grace)
+    if (stored === null) return undefined
+    const { text, timestamp, ttl, learnt } = stored
+    const slots = this.#native.promote(key, timestamp, ttl, text.length, learnt)
+    if (slots !== null) return this.#take(request, stored, slots)
+    // Stored while the disk was read.
+    const held = this.#memory.newest(key)
+    return held && { held, fresh: true, promoted: false }
+  }
+
+  /**
+   * @param {Request} request
+   * @param {Pick<StoredEntry, 'text' | 'fresh' | 'mustRevalidate' | 'validator'>} stored
+   * @param {number[]} slots
+   * @returns {Found}
+   */
+  #take(request, { text, fresh, mustRevalidate, validator }, slots) {
+    const value = { data: JSON.parse(text), validator, mustRevalidate, prefetched: false }
+    return { held: this.#memory.take(slots, value, request), fresh, promoted: true }
+  }
+
+  /**
+   * @param {string} key
+   * @param {unknown} data
+   * @param {number} timestamp
+   * @param {number | undefined} ttl
+   */
+  #hold(key, data, timestamp, ttl) {
+    const size = toJSON(data)?.length ?? SIZE_WITHOUT_JSON
+    const slots = this.#native.hold(key, timestamp, ttl, size)
+    this.#memory.take(slots, { data, mustRevalidate: false, prefetched: false }, { key })
+  }
+
+  /**
+   * How an entry in memory is stored. A time that was learnt is none of its own.
+   *
+   * @param {string} key
+   */
+  #policy(key) {
+    const policy = this.#memory.policy(key)
+    return policy && this.#learns ? { ...policy, ttl: undefined } : policy
+  }
+}
+
+/**
+ * The JSON of a value; `undefined` if it has none.
+ *
+ * @param {unknown} data
+ */
+function toJSON(data) {
+  try {
+    return JSON.stringify(data)
+  } catch {
+    return undefined
+  }
+}
+
+/** @typedef {{ held: Held, fresh: boolean, promoted: boolean }} Found `promoted` from disk into memory */
+
+/**
+ * What is asked for. `url` and `headers` are there if the memory tier may find it by them: not where a subclass makes
+ * its own keys, which decides itself which requests are the same.
+ *
+ * @typedef {{ key: string, url?: any, headers?: object }} Request
+ */
+
+module.exports = { Tiers }
