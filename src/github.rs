@@ -3,6 +3,7 @@
 pub mod directory;
 pub mod fetch;
 pub mod http_store;
+pub mod limits;
 pub mod rate_limit;
 pub mod redirect;
 pub mod retry;
