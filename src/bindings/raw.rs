@@ -27,7 +27,7 @@ pub(super) fn hold_open(env: &Env, tsfn: sys::napi_threadsafe_function, open: bo
 }
 
 /// UTF-8 text that becomes a string as `TextDecoder` makes one: what is not valid turns into U+FFFD.
-pub(super) struct Text {
+pub struct Text {
     bytes: Vec<u8>,
     /// Found out on the thread that read the bytes; V8 takes such text in one copy.
     is_ascii: bool,
@@ -54,7 +54,7 @@ impl ToNapiValue for Text {
 }
 
 /// Bytes that become a `Buffer`: copied up to 64 KiB, where that is cheaper than memory V8 must watch over.
-pub(super) struct Bytes(pub(super) Vec<u8>);
+pub struct Bytes(pub(super) Vec<u8>);
 
 impl ToNapiValue for Bytes {
     unsafe fn to_napi_value(env: sys::napi_env, Self(bytes): Self) -> Result<sys::napi_value> {

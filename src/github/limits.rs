@@ -22,6 +22,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use reqwest::Url;
+
 use self::{
     pacing::Pacing,
     told::{Budget, Refusal},
@@ -44,6 +46,15 @@ pub struct Rules {
     pub points_per_minute: Option<u32>,
 }
 
+impl Rules {
+    /// GitHub's own for its hosts; a GitHub Enterprise Server has none unless its answers say so.
+    pub fn of(api: &Url) -> Self {
+        let host = api.host_str().unwrap_or_default();
+        let github = host == "api.github.com" || host.ends_with(".ghe.com");
+        Self { max_concurrent: 100, points_per_minute: github.then_some(900) }
+    }
+}
+
 /// A request that asks to pass.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim {
@@ -62,6 +73,18 @@ pub struct Limited {
     pub budget: Option<Budget>,
     /// How long until it may be asked again.
     pub retry_after: Duration,
+}
+
+impl Limited {
+    /// In milliseconds since the Unix epoch.
+    pub fn reset_ms(&self) -> Option<f64> {
+        Some(self.budget.as_ref()?.reset as f64 * 1_000.0)
+    }
+
+    /// In milliseconds.
+    pub fn retry_after_ms(&self) -> f64 {
+        self.retry_after.as_secs_f64() * 1_000.0
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
