@@ -127,7 +127,7 @@ test('a pause holds all who use the token, and a signal ends the waiting', async
     await new Promise((resolve) => setImmediate(resolve))
   }
   const held = other.client.fetch(commits(1), { signal })
-  const { pausedFor } = client.getStats().rateLimit.github
+  const { pausedFor = 0 } = client.getStats().rateLimit.github
   assert.ok(pausedFor > 50_000 && pausedFor <= 60_000)
   while (client.getStats().rateLimit.github.waiting < 3) {
     await new Promise((resolve) => setImmediate(resolve))

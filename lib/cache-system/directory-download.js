@@ -64,7 +64,11 @@ class DirectoryDownload {
    */
   async mirror(destination) {
     const { concurrency, onProgress, signal } = this.#options
-    const options = { destination: resolve(destination), concurrency, headers: this.#source.headers }
+    const options = {
+      destination: resolve(destination),
+      concurrency,
+      headers: this.#source.headers,
+    }
     /** @type {types.DownloadFailure[]} */
     const failures = []
     /** @type {string[]} */

@@ -72,7 +72,7 @@ class HttpFetch {
    */
   textAtOnce(ask) {
     const head = this.#atOnce(ask)
-    return head && head.status >= 200 && head.status < 300 ? head.body?.utf8Slice() : undefined
+    return head && head.status >= 200 && head.status < 300 ? head.body?.toString() : undefined
   }
 
   limits() {

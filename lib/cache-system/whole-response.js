@@ -97,7 +97,11 @@ class WholeResponse extends Response {
   #materialize() {
     if (!this.#real) {
       const { status, statusText, headers } = this
-      this.#real = new Response(this.#bytes ?? null, { status, statusText, headers })
+      this.#real = new Response(/** @type {any} */ (this.#bytes ?? null), {
+        status,
+        statusText,
+        headers,
+      })
       if (this.#used) this.#real.arrayBuffer()
     }
     return this.#real
@@ -117,9 +121,9 @@ function copy(bytes) {
  * @param {Buffer} bytes
  */
 function decode(bytes) {
-  if (isAscii(bytes)) return bytes.latin1Slice()
+  if (isAscii(bytes)) return bytes.toString('latin1')
   const marked = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
-  return bytes.utf8Slice(marked ? 3 : 0)
+  return bytes.toString('utf8', marked ? 3 : 0)
 }
 
 /** @param {string[]} flat names and values in turn */
@@ -138,7 +142,10 @@ function pairs(flat) {
  * @param {{ url: string, redirected: boolean }} head
  */
 function describe(response, { url, redirected }) {
-  return Object.defineProperties(response, { url: { value: url }, redirected: { value: redirected } })
+  return Object.defineProperties(response, {
+    url: { value: url },
+    redirected: { value: redirected },
+  })
 }
 
 /**

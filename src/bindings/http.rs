@@ -108,7 +108,7 @@ pub struct NativeBudget {
 /// A limit that stands in the way: an event on the way.
 #[napi(object)]
 pub struct NativeLimited {
-    /// `'primary'` or `'secondary'`.
+    #[napi(ts_type = "'primary' | 'secondary'")]
     pub kind: String,
     pub resource: String,
     pub limit: Option<f64>,

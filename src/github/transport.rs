@@ -163,10 +163,18 @@ async fn execute(request: &Request, redirects: Redirects) -> Result<reqwest::Res
     let unsent = |error| Failed { error, reached: false };
     let client = client(&request.url, redirects, request.timeouts).map_err(unsent)?;
     let built = build(request).map_err(unsent)?;
-    client.execute(built).await.map_err(|error| Failed {
+    let response = client.execute(built).await.map_err(|error| Failed {
         error: NetworkError::new(failure(&error), &request.url, root(&error)),
         reached: !error.is_connect(),
-    })
+    })?;
+    let has = |name| response.headers().contains_key(name);
+    if has("transfer-encoding") && has("content-length") {
+        // RFC 9112 section 6.1: it "ought to be handled as an error".
+        let reason = "it has a length and chunks at once";
+        let error = NetworkError::new(NetworkFailure::Protocol, &request.url, reason);
+        return Err(Failed { error, reached: true });
+    }
+    Ok(response)
 }
 
 fn build(request: &Request) -> Result<reqwest::Request, NetworkError> {
