@@ -144,4 +144,5 @@ test('statuses without a body have none', async (t) => {
     assert.equal(response.bodyUsed, false)
     assert.equal(response.clone().body, null)
   }
+  assert.equal((await client.fetch('/json', { method: 'HEAD' })).body, null)
 })

@@ -1,5 +1,6 @@
 //! Talking to GitHub: how often, what to ask, and how.
 
+pub mod answer;
 pub mod budget;
 pub mod directory;
 pub mod exchange;

@@ -149,7 +149,8 @@ class OptimizedGitHubClient extends EventEmitter {
   }
 
   getStats() {
-    const rateLimit = { ...this.rateLimiter.getStats?.(), github: this.#network.limits() }
+    const github = this.#http?.limits() ?? { resources: {}, underWay: 0, waiting: 0 }
+    const rateLimit = { ...this.rateLimiter.getStats?.(), github }
     return { cache: this.cache.getStats(), rateLimit }
   }
 

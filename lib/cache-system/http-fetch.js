@@ -75,10 +75,13 @@ class HttpFetch {
     return head && head.status >= 200 && head.status < 300 ? head.body?.toString() : undefined
   }
 
+  /** What is known of GitHub's limits, once it was asked. */
   limits() {
-    const { budgets = [], ...limits } = this.#native.limits() ?? {}
+    const limits = this.#native.limits()
+    if (!limits) return undefined
+    const { budgets, ...rest } = limits
     const byResource = budgets.map(({ resource, ...budget }) => [resource, budget])
-    return { underWay: 0, waiting: 0, ...limits, resources: Object.fromEntries(byResource) }
+    return { resources: Object.fromEntries(byResource), ...rest }
   }
 
   /** @param {NativeAsk} ask */
@@ -132,7 +135,10 @@ class HttpFetch {
       const onEvent = (/** @type {NativeHead | NativeLimited | Buffer} */ event) => {
         if (event instanceof Uint8Array) return body?.push(event)
         if ('kind' in event) return this.#client.onLimited(event)
-        if (event.body) return resolve(new WholeResponse(event, event.body))
+        if (event.body) {
+          const bytes = ask.method === 'HEAD' ? undefined : event.body
+          return resolve(new WholeResponse(event, bytes))
+        }
         body = new Body(this.#native, ticket)
         resolve(streaming(event, body.stream))
       }

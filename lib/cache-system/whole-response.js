@@ -21,7 +21,7 @@ class WholeResponse extends Response {
 
   /**
    * @param {import('../../binding.js').NativeHead} head
-   * @param {Buffer} bytes
+   * @param {Buffer} [bytes] none for a response that has no body
    */
   constructor(head, bytes) {
     super(null, { status: head.status, statusText: head.statusText })
@@ -83,7 +83,7 @@ class WholeResponse extends Response {
     if (this.#real || this.#used) return describe(this.#materialize().clone(), this.#head)
     const { status, statusText } = this
     const headers = [...this.headers].flat()
-    return new WholeResponse({ ...this.#head, status, statusText, headers }, this.#bytes ?? NOTHING)
+    return new WholeResponse({ ...this.#head, status, statusText, headers }, this.#bytes)
   }
 
   /** The bytes, for the one who may read them. */
@@ -107,8 +107,6 @@ class WholeResponse extends Response {
     return this.#real
   }
 }
-
-const NOTHING = Buffer.alloc(0)
 
 /** @param {Buffer} bytes */
 function copy(bytes) {

@@ -16,8 +16,9 @@ use super::{
 use crate::{
     error::{Error, NetworkError, NetworkFailure, Result},
     github::{
+        answer::{Answer, Body},
         exchange::{Listener, OnLimit, Terms},
-        fetch::{Answer, Body, Fetcher, Offline, Options, Redirect, Settings},
+        fetch::{Fetcher, Offline, Options, Redirect, Settings},
         http_store::HttpStore,
         limits::{Kind, Limited, Rules, told::Budget},
         redirect::Ask,

@@ -1,18 +1,17 @@
 //! A request through the cache: looked up, validated or sent, and stored on the way back.
 //!
-//! The rules are those of [`http_cache`](crate::http_cache). Each hop of a redirect is looked up for itself. A body is
-//! handed on as it arrives and stored when all of it has: what breaks off is an error and never an entry.
+//! The rules are those of [`http_cache`](crate::http_cache). Each hop of a redirect is looked up for itself.
 
 use std::{
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use bytes::Bytes;
 use parking_lot::Mutex;
 use reqwest::Url;
 
 use super::{
+    answer::{Answer, Body, Record, Served, answer, live, serve},
     budget::Budget,
     exchange::{self, Incoming, Listener, Terms},
     http_store::HttpStore,
@@ -24,17 +23,13 @@ use super::{
 use crate::{
     error::{Error, NetworkError, NetworkFailure, Result},
     http_cache::{
-        CacheControl, Decision, Headers, Millis, Mode, Stored, decision, invalidation, range,
-        storability,
+        CacheControl, Decision, Headers, Millis, Mode, Stored, decision, invalidation, storability,
     },
     runtime,
 };
 
 /// As many as the Fetch standard has.
 const MAX_REDIRECTS: usize = 20;
-
-/// A longer body is handed on and not stored.
-const MAX_STORED_BYTES: usize = 32 << 20;
 
 /// Who sends one of these has a cache of his own (the Fetch standard: `no-store`).
 const CONDITIONAL: [&str; 5] =
@@ -89,96 +84,6 @@ pub struct Settings {
     pub api: Option<(Url, Rules)>,
     /// Whether what was stored for one token is validated with another; see [`rotation`].
     pub across_tokens: bool,
-}
-
-/// How a response came about; the value of `x-aiwf-cache`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Served {
-    Hit,
-    /// Stored, and the origin said that it has not changed.
-    Revalidated,
-    Stale,
-    Miss,
-    /// The cache was not asked.
-    Bypass,
-}
-
-impl Served {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Hit => "hit",
-            Self::Revalidated => "revalidated",
-            Self::Stale => "stale",
-            Self::Miss => "miss",
-            Self::Bypass => "bypass",
-        }
-    }
-}
-
-pub struct Answer {
-    pub status: u16,
-    pub headers: Headers,
-    pub url: String,
-    pub redirected: bool,
-    pub body: Body,
-}
-
-pub enum Body {
-    /// All of it.
-    Whole(Bytes),
-    /// Yet to come.
-    Live(Box<Live>),
-}
-
-pub struct Live {
-    incoming: Incoming,
-    record: Option<Record>,
-}
-
-/// What is to be stored once the body is complete.
-struct Record {
-    store: Arc<HttpStore>,
-    ask: Ask,
-    stored: Stored,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    /// Reads the whole body.
-    pub async fn complete(self) -> Result<transport::Response> {
-        let body = match self.body {
-            Body::Whole(bytes) => bytes.to_vec(),
-            Body::Live(mut live) => {
-                let mut body = Vec::new();
-                while let Some(piece) = live.next().await? {
-                    transport::append(&mut body, &piece, &self.url)?;
-                }
-                body
-            }
-        };
-        let headers = self.headers.into_inner();
-        Ok(transport::Response { status: self.status, headers, body, url: self.url })
-    }
-}
-
-impl Live {
-    /// The next piece; at the end, when it is stored, `None`.
-    pub async fn next(&mut self) -> Result<Option<Bytes>> {
-        let piece = self.incoming.chunk().await?;
-        match (&piece, &mut self.record) {
-            (Some(piece), Some(record)) if record.body.len() + piece.len() <= MAX_STORED_BYTES => {
-                record.body.extend_from_slice(piece);
-            }
-            (Some(_), _) => self.record = None,
-            (None, _) => {
-                if let Some(Record { store, ask, mut stored, body }) = self.record.take() {
-                    stored.body = body.into();
-                    store.put(&ask.url, &ask.headers, Arc::new(stored)).await;
-                }
-            }
-        }
-        Ok(piece)
-    }
 }
 
 /// See the module's description.
@@ -444,34 +349,6 @@ fn is_cacheable(ask: &Ask) -> bool {
 /// Whether all of the response is asked for.
 fn is_whole(ask: &Ask) -> bool {
     ask.method == "GET" && !ask.headers.contains("range")
-}
-
-/// A stored response with its age; the part of it that was asked for. `None` if that is for the origin.
-fn serve(stored: &Stored, ask: &Ask, served: Served, now: Millis) -> Option<Answer> {
-    let range = ask.headers.first("range").filter(|_| ask.method == "GET");
-    let part = match range {
-        Some(range) => Some(range::part(stored, range)?),
-        None => None,
-    };
-    let mut answer = answer(part.as_ref().unwrap_or(stored), ask, served);
-    answer.headers.set("age", (stored.age(now) / 1_000).to_string());
-    Some(answer)
-}
-
-fn answer(stored: &Stored, ask: &Ask, served: Served) -> Answer {
-    let mut headers = stored.headers.clone();
-    headers.set("x-aiwf-cache", served.name());
-    let body = if ask.method == "HEAD" { Bytes::new() } else { stored.body.clone() };
-    let url = ask.url.to_string();
-    Answer { status: stored.status, headers, url, redirected: false, body: Body::Whole(body) }
-}
-
-fn live(incoming: Incoming, ask: &Ask, served: Served, record: Option<Record>) -> Answer {
-    let (status, url) = (incoming.status, ask.url.to_string());
-    let mut headers = incoming.headers.clone();
-    headers.set("x-aiwf-cache", served.name());
-    let body = Body::Live(Box::new(Live { incoming, record }));
-    Answer { status, headers, url, redirected: false, body }
 }
 
 fn is_conditional(headers: &Headers) -> bool {

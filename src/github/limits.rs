@@ -10,6 +10,7 @@
 //!
 //! Waiting requests pass first come first served, apart by resource: an empty budget holds up no other.
 
+mod claim;
 pub mod pacing;
 pub mod resource;
 #[cfg(test)]
@@ -18,12 +19,10 @@ pub mod told;
 
 use std::{
     collections::{HashMap, VecDeque},
-    num::NonZeroU32,
     time::{Duration, Instant},
 };
 
-use reqwest::Url;
-
+pub use self::claim::{Claim, Kind, Limited, Outcome, Permit, Rules, Turn};
 use self::{
     pacing::Pacing,
     told::{Budget, Refusal},
@@ -36,92 +35,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
 const MOST_RESOURCES: usize = 64;
 /// By how many seconds answers of one window may differ about its end.
 const SAME_RESET: i64 = 2;
-
-/// What holds for a host without an answer of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rules {
-    /// Requests under way at once.
-    pub max_concurrent: usize,
-    /// `None` for a host that need not have limits: then nothing is paced, and no first request goes alone.
-    pub points_per_minute: Option<u32>,
-}
-
-impl Rules {
-    /// GitHub's own for its hosts; a GitHub Enterprise Server has none unless its answers say so.
-    pub fn of(api: &Url) -> Self {
-        let host = api.host_str().unwrap_or_default();
-        let github = host == "api.github.com" || host.ends_with(".ghe.com");
-        Self { max_concurrent: 100, points_per_minute: github.then_some(900) }
-    }
-}
-
-/// A request that asks to pass.
-#[derive(Clone, Copy, Debug)]
-pub struct Claim {
-    pub resource: &'static str,
-    pub points: NonZeroU32,
-    /// Whether it waits for a reset or the end of a pause; else it is refused.
-    pub patient: bool,
-}
-
-/// A limit that stands in the way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limited {
-    pub kind: Kind,
-    pub resource: String,
-    /// What was told last of the resource.
-    pub budget: Option<Budget>,
-    /// How long until it may be asked again.
-    pub retry_after: Duration,
-}
-
-impl Limited {
-    /// In milliseconds since the Unix epoch.
-    pub fn reset_ms(&self) -> Option<f64> {
-        Some(self.budget.as_ref()?.reset as f64 * 1_000.0)
-    }
-
-    /// In milliseconds.
-    pub fn retry_after_ms(&self) -> f64 {
-        self.retry_after.as_secs_f64() * 1_000.0
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Primary,
-    Secondary,
-}
-
-/// Leave to send one request; to be given back by [`Limits::settle`] and [`Limits::finish`].
-#[derive(Debug)]
-pub struct Permit {
-    resource: &'static str,
-    admitted: Instant,
-    /// How many had been settled by then, if none was under way: then the answer tells exactly what is left.
-    alone_since: Option<u64>,
-}
-
-/// How a request ended, as far as the limits are concerned.
-#[derive(Debug)]
-pub enum Outcome {
-    /// It was not sent.
-    Unsent,
-    /// It never reached the server.
-    Unreached,
-    /// It may have reached the server, and no answer came.
-    Lost,
-    Answered(Option<Budget>, Refusal),
-}
-
-/// What becomes of a claim.
-#[derive(Debug)]
-pub enum Turn {
-    Go(Permit),
-    Refused(Limited),
-    /// The one whose answer it waited for found no server; neither would this one.
-    Unreached,
-}
 
 #[derive(Debug)]
 pub struct Limits<Waiter> {
