@@ -61,7 +61,8 @@ async function ours(url, folder) {
   return new OptimizedGitHubClient(url, { cacheDir: join(folder, 'cache') }).fetch
 }
 
-async function theirs() {
+/** @param {string} _url @param {string} _folder */
+async function theirs(_url, _folder) {
   const { Agent, fetch, interceptors } = await peer('undici')
   const dispatcher = new Agent().compose(interceptors.cache({ type: 'private' }))
   return (/** @type {any} */ input, /** @type {any} */ init) =>

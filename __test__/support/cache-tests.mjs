@@ -36,7 +36,7 @@ export function cacheTests(checkout) {
      * Runs the suite against a `fetch`, once a process.
      *
      * @param {string} base address of the suite's server
-     * @param {typeof fetch} fetch
+     * @param {typeof globalThis.fetch} fetch
      */
     async run(base, fetch) {
       const { default: suites } = await load('tests/index.mjs')
