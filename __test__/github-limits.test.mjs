@@ -137,6 +137,9 @@ test('a pause holds all who use the token, and a signal ends the waiting', async
   for (const { reason } of /** @type {PromiseRejectedResult[]} */ (await settled)) {
     assert.equal(reason.message, 'enough')
   }
+  while (client.getStats().rateLimit.github.waiting > 0) {
+    await new Promise((resolve) => setImmediate(resolve))
+  }
   assert.ok(server.served.api <= 2)
   assert.equal(other.told.length, 1)
   assert.equal(other.told[0].kind, 'secondary')

@@ -114,6 +114,8 @@ impl Budget {
     ) -> Result<Pass, Denied> {
         let claim =
             Claim { resource: resource::of(url.path()), points: pacing::points(method), patient };
+        // Dropped after `turn`, so that the waiter of a request that was given up is closed by then.
+        let queued = Queued { budget: self, resource: claim.resource };
         let (waiter, turn) = oneshot::channel();
         let now = Instant::now();
         let limited = {
@@ -125,7 +127,10 @@ impl Budget {
             blocked(&limited);
         }
         self.release();
-        match turn.await {
+        let granted = turn.await;
+        // It has left the queue.
+        std::mem::forget(queued);
+        match granted {
             Ok(Granted::Go(mut pass)) => {
                 pass.sent = true;
                 Ok(pass)
@@ -217,6 +222,18 @@ impl Budget {
         self.grant(turns);
         self.release();
         limited
+    }
+}
+
+/// A request in the queue, which leaves it when it is dropped.
+struct Queued<'a> {
+    budget: &'a Budget,
+    resource: &'static str,
+}
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        self.budget.state.lock().limits.withdraw(self.resource, oneshot::Sender::is_closed);
     }
 }
 

@@ -118,6 +118,13 @@ impl<Waiter> Limits<Waiter> {
         self.lane(claim.resource).queue.push_back((arrival, waiter, claim));
     }
 
+    /// Takes those out of a resource's queue who no longer want their turn.
+    pub fn withdraw(&mut self, resource: &str, unwanted: impl Fn(&Waiter) -> bool) {
+        if let Some(lane) = self.lanes.get_mut(resource) {
+            lane.queue.retain(|(_, waiter, _)| !unwanted(waiter));
+        }
+    }
+
     /// The limit that stands in the way of a resource, if one does.
     pub fn limited(&self, resource: &str, now: Instant) -> Option<Limited> {
         let lane = self.lanes.get(resource)?;
