@@ -290,3 +290,52 @@ test('headers may be an instance of Headers', async (t) => {
   assert.equal(server.requests[0].headers['x-mine'], '1')
   assert.equal(server.requests[0].headers['user-agent'], 'aiwf')
 })
+
+test('with http the headers of the responses decide, for all that goes through cachedFetch', async (t) => {
+  const { url, requests } = await serve(t, (request, response, count) => {
+    const path = String(request.url)
+    const known = request.headers['if-none-match'] === '"1"'
+    const age = path.includes('fresh') ? 60 : 0
+    const control = path.includes('unstored') ? 'no-store' : `private, max-age=${age}`
+    response.writeHead(known ? 304 : 200, { 'cache-control': control, etag: '"1"' })
+    response.end(known ? undefined : JSON.stringify({ count }))
+  })
+  const cacheDir = join(await workspace(t), 'cache')
+  const client = new OptimizedGitHubClient(url, { cacheDir, http: true })
+  const ask = async (/** @type {string} */ path) => (await client.cachedFetch(path)).count
+  assert.deepEqual([await ask('/fresh'), await ask('/fresh')], [1, 1])
+  assert.equal(requests.length, 1)
+  const next = new OptimizedGitHubClient(url, { cacheDir, http: true })
+  assert.equal((await next.cachedFetch('/fresh')).count, 1)
+  assert.equal(/** @type {any} */ (next.getStats().rateLimit).totalRequests, 0)
+  assert.deepEqual([await ask('/stale'), await ask('/stale')], [2, 2])
+  assert.equal(requests[2].headers['if-none-match'], '"1"')
+  assert.deepEqual([await ask('/unstored'), await ask('/unstored')], [4, 5])
+  // `fetch` has the same store.
+  const headers = { 'user-agent': 'aiwf' }
+  assert.equal((await client.fetch('/fresh', { headers })).headers.get('x-aiwf-cache'), 'hit')
+  const all = await Promise.all(Array.from({ length: 20 }, () => ask('/fresh/new')))
+  assert.deepEqual(all, Array(20).fill(6))
+  await client.getFileContent('o/r', 'fresh')
+  await client.getDirectoryStructure('o/r', 'fresh')
+  await client.batchRequest(['/repos/o/r/contents/fresh'])
+  assert.equal(requests.length, 7)
+  const signal = AbortSignal.abort(new Error('before'))
+  await assert.rejects(client.cachedFetch('/fresh', { signal }), { message: 'before' })
+})
+
+test('a cached request that nobody wants any more is not made', async (t) => {
+  const { server, client } = await setUp(t)
+  client.rateLimiter = new RateLimiter(1, 1e9)
+  await client.cachedFetch('/repos/o/r')
+  const controller = new AbortController()
+  const pending = client.cachedFetch('/repos/o/r?other', { signal: controller.signal })
+  await new Promise((resolve) => setImmediate(resolve))
+  controller.abort(new Error('enough'))
+  await assert.rejects(pending, { message: 'enough' })
+  const limiter = /** @type {RateLimiter} */ (client.rateLimiter)
+  limiter.maxRequests = 2
+  await limiter.waitForNext()
+  assert.equal(limiter.getStats().totalRequests, 2)
+  assert.equal(server.served.total, 1)
+})

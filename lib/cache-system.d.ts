@@ -1,3 +1,5 @@
+import { EventEmitter } from 'node:events'
+
 /** Limits of a {@link GitHubAPICache}. */
 export interface CacheOptions {
   /** Entries in memory, at most. Default 1,000. */
@@ -266,6 +268,11 @@ export interface GitHubClientOptions extends CacheOptions {
   /** Sent as `Authorization: Bearer` to the API's own host and to no other. Never printed, never stored. */
   token?: string
   /**
+   * `cachedFetch`, and what goes through it, follow the headers of the responses, as `fetch` does and from the same
+   * store, instead of `ttl`. Default false.
+   */
+  http?: boolean
+  /**
    * What `fetch` does with stored responses when the network is gone: `'never'` serves them only where
    * `stale-if-error` allows it, `'auto'` however stale (unless they must be revalidated), `'force'` never asks the
    * network at all and answers 504 for what is not stored. Default `'never'`.
@@ -277,6 +284,76 @@ export interface GitHubClientOptions extends CacheOptions {
    * starts at 500 ms and doubles. An answer whose body breaks off is not asked for again. Default 0.
    */
   retries?: number
+  /** Milliseconds for a connection, the secure channel included. Default 10,000. */
+  connectTimeout?: number
+  /** Milliseconds of silence while an answer is awaited or read. Default 30,000. */
+  idleTimeout?: number
+  /** Milliseconds for a whole exchange, with `retries` for each attempt. None by default. */
+  timeout?: number
+  /** The longest body in bytes, decoded; beyond it `ERR_AIWF_TOO_LARGE`. None by default, for text about 512 MiB. */
+  maxBodyBytes?: number
+  /**
+   * What becomes of requests that one of GitHub's limits stands in the way of. `'wait'` sends them when it has passed,
+   * which may be an hour; after five refusals in a row they fail. `'throw'` rejects with a {@link RateLimitError}.
+   * By default GitHub's refusal is an answer as any other, and what it would refuse for sure rejects without being sent.
+   */
+  onRateLimit?: 'wait' | 'throw'
+  /**
+   * Points a minute, at least 10: a request that changes something costs 5, any other 1, a 304 too. A ninth of them may go
+   * at once. Where this holds, the first request of a resource goes alone, since its answer tells what is left. Default 900
+   * for github.com and ghe.com, as GitHub documents, and Infinity elsewhere.
+   */
+  pointsPerMinute?: number
+  /** Requests to the API under way at once, their bodies included. Default 100, GitHub's limit. */
+  maxConcurrent?: number
+  /**
+   * Whether `fetch` (and `http`) validate what another token has stored, so that a new token costs no body. GitHub's `ETag`
+   * depends on the token in a way it does not document; where the guess is wrong, the answer is a plain 200. Nothing
+   * is served before GitHub has said that this token may see it. Default false.
+   */
+  validateAcrossTokens?: boolean
+}
+
+/** A limit of GitHub's that stands in the way; see {@link OptimizedGitHubClient.on}. */
+export interface RateLimitInfo {
+  /** `'primary'`: the budget is used up. `'secondary'`: too much at once. */
+  kind: 'primary' | 'secondary'
+  /** As in `x-ratelimit-resource`, such as `'core'`. */
+  resource: string
+  /** What GitHub told last of the resource, if it has. */
+  limit?: number
+  remaining?: number
+  used?: number
+  /** When the budget is whole again, in milliseconds since the Unix epoch. */
+  reset?: number
+  /** Milliseconds until it may be asked again. */
+  retryAfter: number
+}
+
+/** A request that one of GitHub's limits stands in the way of. */
+export interface RateLimitError extends Error {
+  code: 'ERR_AIWF_RATE_LIMITED'
+  resource: string
+  /** When the budget is whole again, in milliseconds since the Unix epoch. */
+  reset?: number
+  /** Milliseconds. */
+  retryAfter: number
+  /** Without credentials. */
+  url: string
+  /** Of GitHub's answer; absent if the request was not sent. */
+  status?: number
+}
+
+/** What is known of GitHub's limits for the token that was used last. Clients of a process share it. */
+export interface GitHubLimits {
+  /** By resource; `reset` in milliseconds since the Unix epoch. */
+  resources: Record<string, { limit: number; remaining: number; used: number; reset: number }>
+  /** Requests under way. */
+  underWay: number
+  /** Requests that wait for their turn. */
+  waiting: number
+  /** Milliseconds that a secondary limit lasts yet. */
+  pausedFor?: number
 }
 
 /** Options of one request. */
@@ -385,20 +462,23 @@ export interface DownloadOptions {
 }
 
 /** A client of GitHub's REST API behind a {@link GitHubAPICache} and a rate limit. */
-export class OptimizedGitHubClient {
+export class OptimizedGitHubClient extends EventEmitter<{ rateLimit: [info: RateLimitInfo] }> {
   /** @param baseUrl default `'https://api.github.com'` */
   constructor(baseUrl?: string, cacheOptions?: GitHubClientOptions)
   baseUrl: string
   readonly cache: GitHubAPICache
   /** 60 calls a minute by default. May be replaced by anything with `waitForNext()`. */
-  rateLimiter: { waitForNext(): Promise<unknown>; getStats?(): unknown }
+  rateLimiter: {
+    waitForNext(options?: { signal?: AbortSignal }): Promise<unknown>
+    getStats?(): unknown
+  }
   /** Prepares the cache's folder. */
   init(): Promise<void>
   /**
    * The parsed JSON at `url` (relative ones start from `baseUrl`), from the cache if it is fresh there; `null` for an
    * empty body. An expired answer that came with an `ETag` is asked for only if it has changed: a 304 costs neither the
    * body nor GitHub's primary rate limit. The rate limiter is awaited only when the network is used.
-   * @throws {HttpStatusError} {@link NetworkError}; a `SyntaxError` with `code: 'ERR_AIWF_INVALID_JSON'`
+   * @throws {HttpStatusError} {@link NetworkError} {@link RateLimitError}; a `SyntaxError` with `code: 'ERR_AIWF_INVALID_JSON'`
    */
   cachedFetch(url: string, options?: FetchOptions): Promise<any>
   /**
@@ -410,8 +490,8 @@ export class OptimizedGitHubClient {
    *
    * Responses live in the folder `http` of `cacheDir`, within `maxMemoryBytes` and `maxDiskBytes` of their own, apart by
    * `Authorization`, which is not stored itself. A body is stored when all of it was read, up to 32 MiB. The
-   * rate limiter is not awaited. Bodies are decoded; `Content-Encoding` and `Content-Length` then are gone.
-   * @throws {NetworkError}; the signal's reason
+   * rate limiter is not awaited, GitHub's own limits are kept to. Bodies are decoded; `Content-Encoding` and `Content-Length` then are gone.
+   * @throws {NetworkError} {@link RateLimitError}; the signal's reason
    */
   readonly fetch: (input: string | URL | Request, init?: RequestInit) => Promise<Response>
   /** `cachedFetch` of each URL, in order, at most `batchSize` (default 5) in flight; none stops the others. */
@@ -436,7 +516,8 @@ export class OptimizedGitHubClient {
     destination: string,
     options?: DownloadOptions,
   ): Promise<DownloadSummary>
-  getStats(): { cache: CacheStats; rateLimit: unknown }
+  /** `rateLimit` has the figures of the rate limiter, and what GitHub told last. */
+  getStats(): { cache: CacheStats; rateLimit: RateLimiterStats & { github: GitHubLimits } }
   /** Removes expired cache entries. */
   cleanup(): Promise<CleanupResult>
 }

@@ -38,6 +38,22 @@ pub enum Error {
         body: String,
     },
 
+    /// A limit of GitHub's stands in the way, and the caller does not want to wait for its end.
+    #[error(
+        "GitHub's rate limit for '{resource}' is reached: ask again in {} s, or let the client wait with onRateLimit: 'wait'",
+        .retry_after_ms.div_euclid(1_000.0) + 1.0
+    )]
+    RateLimited {
+        resource: String,
+        /// When it ends, in milliseconds since the Unix epoch, if GitHub has told.
+        reset_ms: Option<f64>,
+        retry_after_ms: f64,
+        /// Without credentials.
+        url: String,
+        /// Of the answer; none if the request was not sent.
+        status: Option<u16>,
+    },
+
     /// `repository` is not of the form `owner/name`.
     #[error("The repository must be named 'owner/name'. Received '{repository}'")]
     InvalidRepository { repository: String },
@@ -139,6 +155,7 @@ impl Error {
             Self::System(error) => error.code(),
             Self::Network(error) => error.code(),
             Self::HttpStatus { .. } => "ERR_AIWF_HTTP_STATUS",
+            Self::RateLimited { .. } => "ERR_AIWF_RATE_LIMITED",
             Self::InvalidRepository { .. } => "ERR_INVALID_ARG_VALUE",
             Self::RepositoryPathNotFound { .. } => "ERR_AIWF_NOT_FOUND",
             Self::ListingTruncated { .. } => "ERR_AIWF_LISTING_TRUNCATED",
@@ -172,6 +189,15 @@ impl Error {
                 ("headers", Detail::Map(headers.clone())),
                 ("body", text(body)),
             ]),
+            Self::RateLimited { resource, reset_ms, retry_after_ms, url, status } => {
+                details.extend([
+                    ("resource", text(resource)),
+                    ("retryAfter", Detail::Number(*retry_after_ms)),
+                    ("url", text(url)),
+                ]);
+                details.extend(reset_ms.map(|reset| ("reset", Detail::Number(reset))));
+                details.extend(status.map(|status| ("status", Detail::Number(status.into()))));
+            }
             Self::UnsafePath { path, .. } | Self::BlobMismatch { path, .. } => {
                 details.push(("path", text(path)));
             }

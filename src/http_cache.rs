@@ -7,6 +7,8 @@
 pub mod cache_control;
 pub mod date;
 pub mod decision;
+#[cfg(test)]
+mod fuzz;
 pub mod headers;
 pub mod invalidation;
 pub mod range;

@@ -1,48 +1,50 @@
 // @ts-check
 'use strict'
 
+const { EventEmitter } = require('node:events')
 const { join, resolve } = require('node:path')
 const args = require('../internal/arguments.js')
-const { toError, traced } = require('../internal/errors.js')
-const native = require('../internal/native.js')
-const { promised, settler } = require('../internal/settle.js')
-const { abortable } = require('../internal/signal.js')
-const { cacheOptions: checked } = require('./cache-options.js')
+const { clientOptions } = require('./client-options.js')
+const { DirectoryDownload } = require('./directory-download.js')
 const { GitHubAPICache } = require('./github-api-cache.js')
-const { HttpFetch, offlineMode } = require('./http-fetch.js')
+const { HttpFetch } = require('./http-fetch.js')
 const { RateLimiter } = require('./rate-limiter.js')
+const { SingleFlight } = require('./single-flight.js')
 
 /** @import * as types from '../cache-system.js' */
+/** @import { NativeAsk, NativeLimited } from '../../binding.js' */
 
-/** @implements {types.OptimizedGitHubClient} */
-class OptimizedGitHubClient {
-  #token
+/**
+ * @extends {EventEmitter<{ rateLimit: [types.RateLimitInfo] }>}
+ * @implements {types.OptimizedGitHubClient}
+ */
+class OptimizedGitHubClient extends EventEmitter {
+  #options
   #apiCalls = 0
-  #retries
-  #bounds
   /** @type {InstanceType<typeof HttpFetch> | undefined} */
   #http
+  /** Requests that follow the response headers. */
+  #flights = /** @type {InstanceType<typeof SingleFlight<undefined>>} */ (new SingleFlight())
+  /** When the limits that were told of end. @type {Map<string, number>} */
+  #toldOf = new Map()
 
   /**
    * @param {string} [baseUrl]
    * @param {types.GitHubClientOptions} [cacheOptions]
    */
   constructor(baseUrl = 'https://api.github.com', cacheOptions = {}) {
+    super()
     this.baseUrl = args.string('baseUrl', baseUrl).replace(/\/+$/, '')
-    const given = args.object('cacheOptions', cacheOptions)
-    const { cacheDir, ttl, token, offline, retries, ...options } = given
-    this.#retries = args.integer('cacheOptions.retries', retries || 0)
-    this.#token = token ? args.string('cacheOptions.token', token) : undefined
-    this.cache = new GitHubAPICache(cacheDir, ttl, options)
-    this.#bounds = {
-      ...checked(options).rules,
-      retries: this.#retries,
-      offline: offline ? offlineMode('cacheOptions.offline', offline) : undefined,
-    }
+    this.#options = clientOptions(args.object('cacheOptions', cacheOptions))
+    const { cacheDir, ttl, cache } = this.#options
+    this.cache = new GitHubAPICache(cacheDir, ttl, cache)
     // A property, so that it can be handed on alone.
     /** @type {types.OptimizedGitHubClient['fetch']} */
-    this.fetch = (input, init) => this.#fetch(input, init)
-    /** @type {{ waitForNext(): Promise<unknown>, getStats?(): any }} */
+    this.fetch = async (input, init) => {
+      const target = typeof input === 'string' ? absolute(input, this.baseUrl) : input
+      return this.#network.fetch(target, init)
+    }
+    /** @type {{ waitForNext(options?: { signal?: AbortSignal }): Promise<unknown>, getStats?(): any }} */
     this.rateLimiter = new RateLimiter(60, 60_000)
   }
 
@@ -60,31 +62,21 @@ class OptimizedGitHubClient {
     const given =
       options.headers instanceof Headers ? Object.fromEntries(options.headers) : options.headers
     const headers = { 'User-Agent': 'aiwf', ...this.#authorization(target), ...given }
+    const { body, timeout = this.#options.timeout, signal } = options
+    const content = body === undefined ? undefined : Buffer.from(/** @type {any} */ (body))
+    const { http } = this.#options
+    const cache = http ? undefined : 'no-store'
+    const ask = { method, url: target, headers: flat(headers), body: content, timeout, cache }
+    if (method !== 'GET' && method !== 'HEAD') return this.#request(ask, { signal })
+    if (http) return this.#follow(ask, signal)
+    const conditional = Object.keys(headers).some((name) => /^if-/i.test(name))
     const request = (/** @type {types.FetchContext} */ context) =>
-      this.#request({ ...options, method, url: target, headers }, context)
-    if (method !== 'GET' && method !== 'HEAD') {
-      return this.#request({ ...options, method, url: target, headers })
-    }
+      method === 'GET' && !conditional
+        ? this.#revalidate(ask, context)
+        : this.#request(ask, context)
     // HEAD has no body, so its entry must not be taken for that of GET.
     const keyed = method === 'HEAD' ? { ...headers, ':method': method } : headers
-    return abortable(this.cache.getOrFetch(target, request, keyed), options.signal)
-  }
-
-  /**
-   * @param {string | URL | Request} input
-   * @param {RequestInit} [init]
-   */
-  async #fetch(input, init) {
-    this.#http ??= new HttpFetch(
-      join(resolve(this.cache.cacheDir), 'http'),
-      this.#bounds,
-      (url) => ({
-        'user-agent': 'aiwf',
-        ...this.#authorization(url),
-      }),
-    )
-    const target = typeof input === 'string' ? absolute(input, this.baseUrl) : input
-    return this.#http.fetch(target, init)
+    return this.cache.getOrFetch(target, request, keyed, { signal })
   }
 
   /**
@@ -132,104 +124,123 @@ class OptimizedGitHubClient {
    * @returns {Promise<types.DownloadSummary>}
    */
   async downloadDirectory(repoPath, dirPath, destination, options = {}) {
-    const { ref = 'HEAD', concurrency = 10, onProgress, signal } = options
-    const folder = new native.NativeDirectory(settler, {
+    const source = {
       baseUrl: this.baseUrl,
       repository: args.string('repoPath', repoPath),
       folder: args.string('dirPath', dirPath),
-      reference: args.string('options.ref', ref),
-    })
-    const mirror = {
-      destination: resolve(args.string('destination', destination)),
-      concurrency: args.integer('options.concurrency', concurrency, 1),
       headers: flat({ 'User-Agent': 'aiwf', ...this.#authorization(this.baseUrl) }),
     }
+    args.string('destination', destination)
+    const download = new DirectoryDownload(source, options)
     const started = performance.now()
     const before = { apiCalls: this.#apiCalls, ...this.cache.hitsByTier }
-    await this.#list(folder, signal)
-    /** @type {types.DownloadFailure[]} */
-    const failures = []
-    /** @type {string[]} */
-    const skipped = []
-    const onEvent = (/** @type {any} */ event) => {
-      if (event.error) event.error = toError(event.error)
-      if (event.status === 'failed') failures.push({ path: event.path, error: event.error })
-      if (event.status === 'skipped') skipped.push(event.path)
-      onProgress?.(event)
-    }
-    const start = (/** @type {number} */ ticket) => folder.mirror(ticket, mirror)
-    const tally = await traced(promised(start, { signal, onEvent }))
+    await download.list((urls) => this.batchRequest(urls, { signal: options.signal }))
+    const { tally, ...outcome } = await download.mirror(destination)
     const { memory, disk } = this.cache.hitsByTier
     return {
       repository: repoPath,
-      ref,
-      destination: mirror.destination,
+      ref: download.reference,
       ...tally,
       apiCalls: this.#apiCalls - before.apiCalls,
       cacheHits: { memory: memory - before.memory, disk: disk - before.disk },
       duration: performance.now() - started,
-      failures,
-      skippedPaths: skipped,
+      ...outcome,
     }
   }
 
   getStats() {
-    return { cache: this.cache.getStats(), rateLimit: this.rateLimiter.getStats?.() }
+    const github = this.#http?.limits() ?? { resources: {}, underWay: 0, waiting: 0 }
+    const rateLimit = { ...this.rateLimiter.getStats?.(), github }
+    return { cache: this.cache.getStats(), rateLimit }
   }
 
   async cleanup() {
     return this.cache.cleanup()
   }
 
-  /**
-   * Asks what the listing wants to know, through `cachedFetch`, until it knows all.
-   *
-   * @param {import('../../binding.js').NativeDirectory} folder
-   * @param {AbortSignal} [signal]
-   */
-  async #list(folder, signal) {
-    let step = await traced(promised((ticket) => folder.start(ticket)))
-    while (step.requests.length > 0) {
-      const answers = await this.batchRequest(step.requests, { signal })
-      signal?.throwIfAborted()
-      const told = JSON.stringify(answers.map(answer))
-      step = await traced(promised((ticket) => folder.accept(ticket, told)))
-      if (step.failed != null)
-        throw /** @type {PromiseRejectedResult} */ (answers[step.failed]).reason
-    }
+  get #network() {
+    this.#http ??= new HttpFetch(
+      {
+        ...this.#options.network,
+        folder: join(resolve(this.cache.cacheDir), 'http'),
+        apiUrl: this.baseUrl,
+      },
+      {
+        timeout: this.#options.timeout,
+        headers: (url) => ({ 'user-agent': 'aiwf', ...this.#authorization(url) }),
+        onLimited: (limited) => this.#tell(limited),
+      },
+    )
+    return this.#http
   }
 
   /**
-   * One call of the API, when it is its turn. What is known with its `ETag` is asked for only if it has changed.
+   * The answer by the rules of its headers, for all who ask for it at the time.
    *
-   * @param {types.FetchOptions & { url: string, method: string, headers: object }} request
-   * @param {types.FetchContext} [context]
+   * @param {NativeAsk} ask
+   * @param {AbortSignal | undefined} signal
    */
-  async #request({ url, method, headers, body, timeout, signal }, context) {
-    const stale = method === 'GET' && !isConditional(headers) ? await context?.stale() : undefined
-    await this.rateLimiter.waitForNext()
-    this.#apiCalls++
-    const content = body === undefined ? undefined : Buffer.from(/** @type {any} */ (body))
-    const { validator } = stale ?? {}
-    const retries = this.#retries
-    const request = {
-      url,
-      method,
-      headers: flat(headers),
-      body: content,
-      timeout,
-      retries,
-      validator,
-    }
-    const start = (/** @type {number} */ ticket) => native.fetchText(settler, ticket, request)
-    /** @type {import('../../binding.js').NativeText} */
-    const answer = await traced(promised(start, { signal: context ? undefined : signal }))
-    const { text } = answer
+  async #follow(ask, signal) {
+    signal?.throwIfAborted()
+    const fresh = this.#network.textAtOnce(ask)
+    if (fresh !== undefined) return parse(fresh, ask.url)
+    const key = JSON.stringify([ask.method, ask.url, ask.headers])
+    const flight = this.#flights.enter(key, async ({ controller }) => {
+      const options = { signal: controller.signal }
+      const stored = await this.#network.text(ask, { ...options, network: false })
+      return stored ? parse(stored.text, ask.url) : this.#request(ask, options)
+    })
+    return this.#flights.wait(key, flight, signal)
+  }
+
+  /**
+   * Asks only for what has changed, where the cache has it with its `ETag`.
+   *
+   * @param {NativeAsk} ask
+   * @param {types.FetchContext} context
+   */
+  async #revalidate(ask, { signal, options, stale }) {
+    const known = await stale()
+    const validator = known?.validator
+    const answer = await this.#send({ ...ask, validator }, signal)
     // A 304 need not repeat the `ETag`.
-    const etag = answer.validator ?? (text === undefined ? validator : undefined)
-    if (context) context.options.validator = etag
-    if (text === undefined) return stale?.data
-    return text === '' ? null : parse(text, url)
+    options.validator = answer.validator ?? (answer.text === undefined ? validator : undefined)
+    return answer.text === undefined ? known?.data : parse(answer.text, ask.url)
+  }
+
+  /**
+   * @param {NativeAsk} ask
+   * @param {{ signal?: AbortSignal }} options
+   */
+  async #request(ask, { signal }) {
+    return parse((await this.#send(ask, signal)).text, ask.url)
+  }
+
+  /**
+   * One call of the API, when it is its turn.
+   *
+   * @param {NativeAsk} ask
+   * @param {AbortSignal | undefined} signal
+   */
+  async #send(ask, signal) {
+    await this.rateLimiter.waitForNext({ signal })
+    this.#apiCalls++
+    return /** @type {import('../../binding.js').NativeText} */ (
+      await this.#network.text(ask, { signal, network: true })
+    )
+  }
+
+  /**
+   * Each limit is told of once, however many run into it.
+   *
+   * @param {NativeLimited} limited
+   */
+  #tell(limited) {
+    const name = `${limited.kind} ${limited.resource}`
+    const end = Date.now() + limited.retryAfter
+    if (end <= (this.#toldOf.get(name) ?? 0) + 1_000) return
+    this.#toldOf.set(name, end)
+    this.emit('rateLimit', limited)
   }
 
   /**
@@ -239,20 +250,10 @@ class OptimizedGitHubClient {
    * @returns {Record<string, string>}
    */
   #authorization(url) {
-    const own =
-      this.#token && URL.canParse(url) && new URL(url).origin === new URL(this.baseUrl).origin
-    if (!own) return {}
-    return { Authorization: `Bearer ${this.#token}` }
+    const { token } = this.#options
+    const own = token && URL.canParse(url) && new URL(url).origin === new URL(this.baseUrl).origin
+    return own ? { Authorization: `Bearer ${token}` } : {}
   }
-}
-
-/**
- * @param {PromiseSettledResult<any>} result
- */
-function answer(result) {
-  return result.status === 'fulfilled'
-    ? { value: result.value }
-    : { failed: result.reason?.status ?? 0 }
 }
 
 /**
@@ -263,27 +264,25 @@ function absolute(url, baseUrl) {
   return /^[a-z][a-z\d+.-]*:/i.test(url) ? url : `${baseUrl}/${url.replace(/^\/+/, '')}`
 }
 
-/** @param {object} headers */
-function isConditional(headers) {
-  return Object.keys(headers).some((name) => /^if-/i.test(name))
-}
-
 /**
- * Names and values in turn.
+ * Names and values in turn; of several under one name, in whatever case, the last.
  *
  * @param {object} headers
  */
 function flat(headers) {
-  return Object.entries(headers)
-    .filter(([, value]) => value !== undefined)
-    .flatMap(([name, value]) => [name, String(value)])
+  const last = new Map()
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined) last.set(name.toLowerCase(), String(value))
+  }
+  return [...last].flat()
 }
 
 /**
- * @param {string} text
+ * @param {string | undefined} text
  * @param {string} url
  */
 function parse(text, url) {
+  if (!text) return null
   try {
     // A byte order mark is no part of the text, as for `Response.json()`.
     return JSON.parse(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text)

@@ -1,39 +1,42 @@
 // @ts-check
 'use strict'
 
-const args = require('../internal/arguments.js')
 const native = require('../internal/native.js')
 const { traced } = require('../internal/errors.js')
 const { promised, settler } = require('../internal/settle.js')
+const { WholeResponse, streaming } = require('./whole-response.js')
 
-/** @import { NativeAsk, NativeHead } from '../../binding.js' */
+/** @import { NativeAsk, NativeFetcherOptions, NativeHead, NativeLimited, NativeText } from '../../binding.js' */
 
-/** Statuses whose responses have no body; `Response` takes none. */
-const WITHOUT_BODY = new Set([204, 205, 304])
 /** Methods whose case does not count. */
 const NORMALIZED = /^(delete|get|head|options|post|put)$/i
 
 /**
- * The global `fetch`, over the native HTTP cache. This half speaks the Fetch standard; what is asked, stored and
- * served is decided natively.
+ * What the client has to say about its requests.
+ *
+ * @typedef {object} Client
+ * @property {number | undefined} timeout milliseconds
+ * @property {(url: string) => Record<string, string>} headers of a request that has none of the name
+ * @property {(limited: NativeLimited) => void} onLimited
+ */
+
+/**
+ * Requests over the native HTTP cache, as the Fetch standard has them and as text. What is asked, stored and served is
+ * decided natively.
  */
 class HttpFetch {
   #native
+  #client
   #offline
-  #retries
-  /** @type {(url: string) => Record<string, string>} */
-  #defaults
 
   /**
-   * @param {string} folder absolute
-   * @param {{ maxMemoryBytes: number, maxDiskBytes: number, retries: number, offline?: string }} options
-   * @param {(url: string) => Record<string, string>} defaults headers of a request that has none of the name
+   * @param {NativeFetcherOptions} options
+   * @param {Client} client
    */
-  constructor(folder, { maxMemoryBytes, maxDiskBytes, retries, offline }, defaults) {
-    this.#native = new native.NativeFetcher(settler, folder, maxMemoryBytes, maxDiskBytes)
-    this.#offline = offline
-    this.#retries = retries
-    this.#defaults = defaults
+  constructor(options, client) {
+    this.#native = new native.NativeFetcher(settler, options)
+    this.#client = client
+    this.#offline = options.offline === 'force'
   }
 
   /**
@@ -44,9 +47,47 @@ class HttpFetch {
   async fetch(input, init) {
     const { ask, signal } = await this.#read(input, init)
     signal?.throwIfAborted()
-    const plain = ask.method === 'GET' && ask.cache === undefined && ask.offline !== 'force'
-    const head = plain ? this.#native.atOnce(ask.url, ask.headers) : undefined
-    return head ? respond(head, head.body ?? null) : traced(this.#send(ask, signal))
+    const head = ask.cache === undefined ? this.#atOnce(ask) : undefined
+    if (head?.body) return new WholeResponse(head, head.body)
+    return traced(this.#send(ask, signal))
+  }
+
+  /**
+   * The text of a successful answer. Without the network `null` if that is needed.
+   *
+   * @param {NativeAsk} ask
+   * @param {{ signal?: AbortSignal, network: boolean }} options
+   * @returns {Promise<NativeText | null>}
+   */
+  text(ask, { signal, network }) {
+    const start = (/** @type {number} */ ticket) => this.#native.fetchText(ticket, ask, network)
+    const onEvent = (/** @type {NativeLimited} */ limited) => this.#client.onLimited(limited)
+    return traced(promised(start, { signal, onEvent }))
+  }
+
+  /**
+   * The text of a successful answer that needs no waiting.
+   *
+   * @param {NativeAsk} ask
+   */
+  textAtOnce(ask) {
+    const head = this.#atOnce(ask)
+    return head && head.status >= 200 && head.status < 300 ? head.body?.toString() : undefined
+  }
+
+  /** What is known of GitHub's limits, once it was asked. */
+  limits() {
+    const limits = this.#native.limits()
+    if (!limits) return undefined
+    const { budgets, ...rest } = limits
+    const byResource = budgets.map(({ resource, ...budget }) => [resource, budget])
+    return { resources: Object.fromEntries(byResource), ...rest }
+  }
+
+  /** @param {NativeAsk} ask */
+  #atOnce({ method, url, headers }) {
+    if (method !== 'GET' || this.#offline) return undefined
+    return this.#native.atOnce(url, headers) ?? undefined
   }
 
   /**
@@ -63,7 +104,7 @@ class HttpFetch {
     /** @type {string[]} */
     const flat = []
     headers?.forEach((value, name) => void flat.push(name, value))
-    for (const [name, value] of Object.entries(this.#defaults(url))) {
+    for (const [name, value] of Object.entries(this.#client.headers(url))) {
       if (!headers?.has(name)) flat.push(name, value)
     }
     const { method = 'GET', cache, redirect, signal } = given ?? init
@@ -74,8 +115,7 @@ class HttpFetch {
       body: given?.body ? Buffer.from(await given.arrayBuffer()) : undefined,
       cache: cache === 'default' ? undefined : cache,
       redirect,
-      offline: this.#offline,
-      retries: this.#retries,
+      timeout: this.#client.timeout,
     }
     return { ask, signal: signal ?? undefined }
   }
@@ -89,21 +129,28 @@ class HttpFetch {
    */
   #send(ask, signal) {
     return new Promise((resolve, reject) => {
-      const body = new Body(this.#native)
-      const onEvent = (/** @type {NativeHead | Buffer} */ event) => {
-        if (event instanceof Uint8Array) return body.push(event)
-        const whole = event.body != null || WITHOUT_BODY.has(event.status)
-        resolve(respond(event, whole ? (event.body ?? null) : body.stream))
+      /** @type {Body | undefined} */
+      let body
+      let ticket = 0
+      const onEvent = (/** @type {NativeHead | NativeLimited | Buffer} */ event) => {
+        if (event instanceof Uint8Array) return body?.push(event)
+        if ('kind' in event) return this.#client.onLimited(event)
+        if (event.body) {
+          const bytes = ask.method === 'HEAD' ? undefined : event.body
+          return resolve(new WholeResponse(event, bytes))
+        }
+        body = new Body(this.#native, ticket)
+        resolve(streaming(event, body.stream))
       }
-      const start = (/** @type {number} */ ticket) => {
-        body.ticket = ticket
+      const start = (/** @type {number} */ opened) => {
+        ticket = opened
         this.#native.fetch(ticket, ask)
       }
       promised(start, { signal, onEvent }).then(
-        () => body.end(),
+        () => body?.end(),
         (error) => {
           reject(error)
-          body.fail(error)
+          body?.fail(error)
         },
       )
     })
@@ -112,27 +159,31 @@ class HttpFetch {
 
 /** A body on its way. What is not read yet holds back the rest. */
 class Body {
-  ticket = 0
   #native
+  #ticket
   #unread = 0
   /** @type {ReadableStreamDefaultController<Uint8Array> | undefined} */
   #controller
   #done = false
 
-  /** @param {import('../../binding.js').NativeFetcher} native */
-  constructor(native) {
+  /**
+   * @param {import('../../binding.js').NativeFetcher} native
+   * @param {number} ticket
+   */
+  constructor(native, ticket) {
     this.#native = native
+    this.#ticket = ticket
     /** @type {ReadableStream<Uint8Array>} */
     this.stream = new ReadableStream({
       start: (controller) => {
         this.#controller = controller
       },
       pull: () => {
-        if (this.#unread > 0) this.#native.grant(this.ticket, this.#unread)
+        if (this.#unread > 0) this.#native.grant(this.#ticket, this.#unread)
         this.#unread = 0
       },
       cancel: () => {
-        if (!this.#done) settler.cancel(this.ticket)
+        if (!this.#done) settler.cancel(this.#ticket)
         this.#done = true
       },
     })
@@ -157,31 +208,4 @@ class Body {
   }
 }
 
-/**
- * @param {NativeHead} head
- * @param {Uint8Array | ReadableStream<Uint8Array> | null} body
- */
-function respond({ status, statusText, headers, url, redirected }, body) {
-  const pairs = []
-  for (let index = 0; index < headers.length; index += 2) {
-    pairs.push(/** @type {[string, string]} */ ([headers[index], headers[index + 1]]))
-  }
-  const content = WITHOUT_BODY.has(status) ? null : /** @type {BodyInit | null} */ (body)
-  const response = new Response(content, { status, statusText, headers: pairs })
-  return Object.defineProperties(response, {
-    url: { value: url },
-    redirected: { value: redirected },
-  })
-}
-
-/**
- * @param {string} name
- * @param {unknown} value
- */
-function offlineMode(name, value) {
-  const modes = ['never', 'auto', 'force']
-  if (modes.includes(/** @type {string} */ (value))) return /** @type {string} */ (value)
-  throw args.invalidValue(name, `must be one of: ${modes.join(', ')}`, value)
-}
-
-module.exports = { HttpFetch, offlineMode }
+module.exports = { HttpFetch }

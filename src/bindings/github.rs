@@ -1,11 +1,8 @@
-//! The GitHub client's native half: requests, listings, and the mirror.
+//! Folders of repositories: listings, and the mirror.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc};
 
-use napi::{
-    Env,
-    bindgen_prelude::{Buffer, Object},
-};
+use napi::{Env, bindgen_prelude::Object};
 use napi_derive::napi;
 use parking_lot::Mutex;
 
@@ -17,69 +14,14 @@ use crate::{
     error::Error,
     github::{
         directory::{Entry, Listing, Progress},
-        transport::{self, Request},
         url,
     },
     mirror::{self, Outcome, Source, Tally},
 };
 
-/// A request as JavaScript states it.
-#[napi(object)]
-pub struct NativeRequest {
-    pub method: String,
-    /// Absolute.
-    pub url: String,
-    /// Names and values in turn. Of several under one name, in whatever case, the last is sent.
-    pub headers: Vec<String>,
-    pub body: Option<Buffer>,
-    /// Milliseconds for the whole exchange.
-    pub timeout: Option<f64>,
-    /// How often it is sent again at most.
-    pub retries: u32,
-    /// The `ETag` of what is known already: the answer may be that nothing has changed.
-    pub validator: Option<String>,
-}
-
-/// A successful answer.
-#[napi(object)]
-pub struct NativeText {
-    /// Absent if nothing has changed.
-    pub text: Option<String>,
-    /// Its `ETag`.
-    pub validator: Option<String>,
-}
-
 fn pairs(flat: Vec<String>) -> Vec<(String, String)> {
     let mut flat = flat.into_iter();
     std::iter::from_fn(|| flat.next().zip(flat.next())).collect()
-}
-
-/// Settles `ticket` with a `NativeText`; a status outside 2xx rejects it, but for a 304 that was asked for.
-#[napi(catch_unwind)]
-pub fn fetch_text(settler: &Settler, ticket: Ticket, request: NativeRequest) {
-    let mut headers = pairs(request.headers);
-    let conditional = request.validator.is_some();
-    headers.extend(request.validator.map(|etag| ("if-none-match".to_owned(), etag)));
-    let request = Request {
-        method: request.method,
-        url: request.url,
-        headers,
-        body: request.body.map(Into::into),
-        timeout: request.timeout.map(|millis| Duration::from_secs_f64(millis / 1_000.0)),
-        retries: request.retries,
-    };
-    settler.reporter().spawn(ticket, move |cancel| async move {
-        let response = tokio::select! {
-            () = cancel.cancelled() => return Err(Error::Aborted),
-            response = transport::send(request) => response?,
-        };
-        let validator = response.header("etag").map(str::to_owned);
-        if conditional && response.status == 304 {
-            return Ok(NativeText { text: None, validator });
-        }
-        let body = response.success()?.body;
-        Ok(NativeText { text: Some(String::from_utf8_lossy(&body).into_owned()), validator })
-    });
 }
 
 /// What a listing needs next.

@@ -1,6 +1,6 @@
-//! `client.fetch`: requests through the HTTP cache, with bodies that arrive piece by piece.
+//! The client's requests: through the HTTP cache or past it, with bodies that arrive piece by piece or as text.
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc};
+use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use napi::bindgen_prelude::Buffer;
@@ -9,13 +9,20 @@ use parking_lot::Mutex;
 use reqwest::{StatusCode, Url};
 use tokio::sync::Semaphore;
 
-use super::settle::{Reporter, Settler, Ticket};
+use super::{
+    raw,
+    settle::{Reporter, Settler, Ticket},
+};
 use crate::{
     error::{Error, NetworkError, NetworkFailure, Result},
     github::{
-        fetch::{Answer, Body, Fetcher, Offline, Options, Redirect},
+        answer::{Answer, Body},
+        exchange::{Listener, OnLimit, Terms},
+        fetch::{Fetcher, Offline, Options, Redirect, Settings},
         http_store::HttpStore,
+        limits::{Kind, Limited, Rules, told::Budget},
         redirect::Ask,
+        transport::Timeouts,
     },
     http_cache::{Headers, Mode},
 };
@@ -23,7 +30,33 @@ use crate::{
 /// How many bytes of a body JavaScript may be given that nobody has read.
 const WINDOW: usize = 1 << 20;
 
-/// A request as JavaScript states it. The last four have the names of the Fetch standard and of the client's options.
+/// Of a request for text, which is one to the API.
+const MAX_REDIRECTS: usize = 10;
+/// How long a head waits for its body.
+const GATHERING: Duration = Duration::from_millis(2);
+
+/// How all requests of a client are made. Times are in milliseconds; names that the client's options have mean the same.
+#[napi(object)]
+pub struct NativeFetcherOptions {
+    /// Where responses are stored.
+    pub folder: String,
+    pub max_memory_bytes: f64,
+    pub max_disk_bytes: f64,
+    pub max_body_bytes: Option<f64>,
+    pub offline: Option<String>,
+    pub retries: u32,
+    pub connect_timeout: Option<f64>,
+    pub idle_timeout: Option<f64>,
+    /// The host that has limits.
+    pub api_url: String,
+    pub on_rate_limit: Option<String>,
+    /// Infinity for no pacing; without it the host decides.
+    pub points_per_minute: Option<f64>,
+    pub max_concurrent: Option<u32>,
+    pub validate_across_tokens: bool,
+}
+
+/// A request as JavaScript states it. `cache` and `redirect` are those of the Fetch standard.
 #[napi(object)]
 pub struct NativeAsk {
     pub method: String,
@@ -33,12 +66,14 @@ pub struct NativeAsk {
     pub body: Option<Buffer>,
     pub cache: Option<String>,
     pub redirect: Option<String>,
-    pub offline: Option<String>,
-    pub retries: u32,
+    /// Milliseconds for the whole exchange.
+    pub timeout: Option<f64>,
+    /// The `ETag` of what is known already: the answer may be that nothing has changed.
+    pub validator: Option<String>,
 }
 
 /// The first event of a response; what follows are pieces of its body.
-#[napi(object)]
+#[napi(object, object_from_js = false)]
 pub struct NativeHead {
     pub status: u32,
     pub status_text: String,
@@ -47,7 +82,52 @@ pub struct NativeHead {
     pub url: String,
     pub redirected: bool,
     /// All of the body, if it is there; then nothing follows.
-    pub body: Option<Buffer>,
+    #[napi(ts_type = "Buffer")]
+    pub body: Option<raw::Bytes>,
+}
+
+/// A successful answer, whole.
+#[napi(object, object_from_js = false)]
+pub struct NativeText {
+    /// Absent if nothing has changed.
+    #[napi(ts_type = "string")]
+    pub text: Option<raw::Text>,
+    /// Its `ETag`.
+    pub validator: Option<String>,
+}
+
+/// What GitHub told last of a budget. `reset` is in milliseconds since the Unix epoch.
+#[napi(object)]
+pub struct NativeBudget {
+    pub resource: String,
+    pub limit: f64,
+    pub remaining: f64,
+    pub used: f64,
+    pub reset: f64,
+}
+
+/// A limit that stands in the way: an event on the way.
+#[napi(object)]
+pub struct NativeLimited {
+    #[napi(ts_type = "'primary' | 'secondary'")]
+    pub kind: String,
+    pub resource: String,
+    pub limit: Option<f64>,
+    pub remaining: Option<f64>,
+    pub used: Option<f64>,
+    /// Milliseconds since the Unix epoch.
+    pub reset: Option<f64>,
+    /// Milliseconds.
+    pub retry_after: f64,
+}
+
+#[napi(object)]
+pub struct NativeLimits {
+    pub budgets: Vec<NativeBudget>,
+    pub under_way: u32,
+    pub waiting: u32,
+    /// Milliseconds.
+    pub paused_for: Option<f64>,
 }
 
 #[napi]
@@ -61,16 +141,12 @@ pub struct NativeFetcher {
 #[napi]
 impl NativeFetcher {
     #[napi(constructor, catch_unwind)]
-    pub fn new(
-        settler: &Settler,
-        folder: String,
-        max_memory_bytes: f64,
-        max_disk_bytes: f64,
-    ) -> Self {
-        let folder = PathBuf::from(folder);
-        let store = HttpStore::new(folder, max_memory_bytes as u64, max_disk_bytes as u64);
+    pub fn new(settler: &Settler, options: NativeFetcherOptions) -> Self {
+        let settings = settings(&options);
+        let (memory, disk) = (options.max_memory_bytes as u64, options.max_disk_bytes as u64);
+        let store = HttpStore::new(PathBuf::from(options.folder), memory, disk);
         Self {
-            fetcher: Arc::new(Fetcher::new(store)),
+            fetcher: Arc::new(Fetcher::new(store, settings)),
             reporter: settler.reporter(),
             windows: Arc::default(),
         }
@@ -94,21 +170,27 @@ impl NativeFetcher {
         let window = Arc::new(Semaphore::new(WINDOW));
         self.windows.lock().insert(ticket, Arc::clone(&window));
         let (fetcher, windows) = (Arc::clone(&self.fetcher), Arc::clone(&self.windows));
-        let events = self.reporter.clone();
+        let (events, listener) = (self.reporter.clone(), self.listener(ticket));
         self.reporter.spawn(ticket, |cancel| async move {
             let deliver = async {
-                let mut answer = fetcher.fetch(ask?, options).await?;
-                let body = take(&mut answer.body);
+                let mut answer = fetcher.fetch(ask?, options, Some(listener)).await?;
+                let (pieces, complete) = gather(&mut answer.body).await?;
+                if complete {
+                    events.tell(ticket, head(answer, Some(raw::Bytes(pieces.concat()))));
+                    return Ok(());
+                }
                 let mut rest = std::mem::replace(&mut answer.body, Body::Whole(Bytes::new()));
-                events.tell(ticket, head(answer, body));
-                if let Body::Live(live) = &mut rest {
-                    while let Some(piece) = live.next().await? {
-                        let bytes = piece.len().min(WINDOW) as u32;
-                        if let Ok(permit) = window.acquire_many(bytes).await {
-                            permit.forget();
-                        }
-                        events.tell(ticket, Buffer::from(piece.to_vec()));
+                events.tell(ticket, head(answer, None));
+                let mut pieces = pieces.into_iter();
+                while let Some(piece) = match (pieces.next(), &mut rest) {
+                    (None, Body::Live(live)) => live.next().await?,
+                    (piece, _) => piece,
+                } {
+                    let bytes = piece.len().min(WINDOW) as u32;
+                    if let Ok(permit) = window.acquire_many(bytes).await {
+                        permit.forget();
                     }
+                    events.tell(ticket, raw::Bytes(piece.to_vec()));
                 }
                 Ok(())
             };
@@ -121,6 +203,43 @@ impl NativeFetcher {
         });
     }
 
+    /// Settles `ticket` with a `NativeText`. A status outside 2xx rejects it, but for a 304 that was asked for. Without the
+    /// `network` it settles with nothing if that would be needed.
+    #[napi(catch_unwind)]
+    pub fn fetch_text(&self, ticket: Ticket, request: NativeAsk, network: bool) {
+        let options = Options { max_redirects: MAX_REDIRECTS, ..options(&request) };
+        let NativeAsk { method, url, mut headers, body, validator, .. } = request;
+        let conditional = validator.is_some();
+        if let Some(validator) = validator {
+            headers.extend(["if-none-match".to_owned(), validator]);
+        }
+        let ask = ask(method, &url, headers, body);
+        let (fetcher, listener) = (Arc::clone(&self.fetcher), self.listener(ticket));
+        self.reporter.spawn(ticket, move |cancel| async move {
+            let answer = async {
+                let ask = ask?;
+                let answer = match network {
+                    true => fetcher.fetch(ask, options, Some(listener)).await?,
+                    false => match fetcher.without_network(&ask, options.mode).await {
+                        Some(answer) => answer,
+                        None => return Ok(None),
+                    },
+                };
+                let response = answer.complete().await?;
+                let validator = response.header("etag").map(str::to_owned);
+                if conditional && response.status == 304 {
+                    return Ok(Some(NativeText { text: None, validator }));
+                }
+                let body = response.success()?.body;
+                Ok(Some(NativeText { text: Some(raw::Text::new(body)), validator }))
+            };
+            tokio::select! {
+                () = cancel.cancelled() => Err(Error::Aborted),
+                answer = answer => answer,
+            }
+        });
+    }
+
     /// So many bytes of the body were read.
     #[napi(catch_unwind)]
     pub fn grant(&self, ticket: Ticket, bytes: u32) {
@@ -128,6 +247,94 @@ impl NativeFetcher {
             window.add_permits((bytes as usize).min(WINDOW));
         }
     }
+
+    /// The budget that the last request counted against.
+    #[napi(catch_unwind)]
+    pub fn limits(&self) -> Option<NativeLimits> {
+        let report = self.fetcher.budget()?.report();
+        Some(NativeLimits {
+            budgets: report.budgets.into_iter().map(budget).collect(),
+            under_way: report.under_way as u32,
+            waiting: report.waiting as u32,
+            paused_for: report.paused_for,
+        })
+    }
+}
+
+impl NativeFetcher {
+    fn listener(&self, ticket: Ticket) -> Listener {
+        let events = self.reporter.clone();
+        Arc::new(move |limited| events.tell(ticket, NativeLimited::from(limited)))
+    }
+}
+
+impl From<&Limited> for NativeLimited {
+    fn from(limited: &Limited) -> Self {
+        let told = |field: fn(&Budget) -> u64| limited.budget.as_ref().map(|b| field(b) as f64);
+        let kind = match limited.kind {
+            Kind::Primary => "primary",
+            Kind::Secondary => "secondary",
+        };
+        Self {
+            kind: kind.to_owned(),
+            resource: limited.resource.clone(),
+            limit: told(|budget| budget.limit),
+            remaining: told(|budget| budget.remaining),
+            used: told(|budget| budget.used),
+            reset: limited.reset_ms(),
+            retry_after: limited.retry_after_ms(),
+        }
+    }
+}
+
+fn budget((resource, budget): (String, Budget)) -> NativeBudget {
+    NativeBudget {
+        resource,
+        limit: budget.limit as f64,
+        remaining: budget.remaining as f64,
+        used: budget.used as f64,
+        reset: budget.reset as f64 * 1_000.0,
+    }
+}
+
+fn settings(options: &NativeFetcherOptions) -> Settings {
+    let defaults = Timeouts::default();
+    let api = Url::parse(&options.api_url).ok().map(|url| {
+        let mut rules = Rules::of(&url);
+        if let Some(most) = options.max_concurrent {
+            rules.max_concurrent = most as usize;
+        }
+        if let Some(points) = options.points_per_minute {
+            rules.points_per_minute = points.is_finite().then_some(points as u32);
+        }
+        (url, rules)
+    });
+    Settings {
+        offline: match options.offline.as_deref() {
+            Some("auto") => Offline::Auto,
+            Some("force") => Offline::Force,
+            _ => Offline::Never,
+        },
+        terms: Terms {
+            retries: options.retries,
+            on_limit: match options.on_rate_limit.as_deref() {
+                Some("wait") => OnLimit::Wait,
+                Some("throw") => OnLimit::Throw,
+                _ => OnLimit::Answer,
+            },
+            max_body_bytes: options.max_body_bytes.map_or(u64::MAX, |bytes| bytes as u64),
+        },
+        timeouts: Timeouts {
+            connect: options.connect_timeout.map_or(defaults.connect, millis),
+            idle: options.idle_timeout.map_or(defaults.idle, millis),
+        },
+        api,
+        across_tokens: options.validate_across_tokens,
+    }
+}
+
+fn millis(value: f64) -> Duration {
+    Duration::try_from_secs_f64(value / 1_000.0).unwrap_or(Duration::MAX)
 }
 
 fn ask(method: String, url: &str, headers: Vec<String>, body: Option<Buffer>) -> Result<Ask> {
@@ -158,23 +365,42 @@ fn options(request: &NativeAsk) -> Options {
             Some("manual") => Redirect::Manual,
             _ => Redirect::Follow,
         },
-        offline: match request.offline.as_deref() {
-            Some("auto") => Offline::Auto,
-            Some("force") => Offline::Force,
-            _ => Offline::Never,
-        },
-        retries: request.retries,
+        timeout: request.timeout.map(millis),
+        ..Options::default()
     }
 }
 
-fn take(body: &mut Body) -> Option<Buffer> {
+/// What of the body is there within moments, and whether that is all. Most bodies arrive with their head, and one event is
+/// cheaper than several.
+async fn gather(body: &mut Body) -> Result<(Vec<Bytes>, bool)> {
+    let live = match body {
+        Body::Whole(bytes) => return Ok((vec![bytes.clone()], true)),
+        Body::Live(live) => live,
+    };
+    let (mut pieces, mut size) = (Vec::new(), 0);
+    let enough = tokio::time::sleep(GATHERING);
+    tokio::pin!(enough);
+    while size < WINDOW / 2 {
+        let piece = tokio::select! {
+            biased;
+            piece = live.next() => piece?,
+            () = &mut enough => return Ok((pieces, false)),
+        };
+        let Some(piece) = piece else { return Ok((pieces, true)) };
+        size += piece.len();
+        pieces.push(piece);
+    }
+    Ok((pieces, false))
+}
+
+fn take(body: &mut Body) -> Option<raw::Bytes> {
     match body {
-        Body::Whole(bytes) => Some(bytes.to_vec().into()),
+        Body::Whole(bytes) => Some(raw::Bytes(bytes.to_vec())),
         Body::Live(_) => None,
     }
 }
 
-fn head(answer: Answer, body: Option<Buffer>) -> NativeHead {
+fn head(answer: Answer, body: Option<raw::Bytes>) -> NativeHead {
     let status_text = StatusCode::from_u16(answer.status).ok().and_then(|s| s.canonical_reason());
     let fields = answer.headers.into_inner().into_iter();
     NativeHead {

@@ -54,7 +54,7 @@ impl ToNapiValue for Text {
 }
 
 /// Bytes that become a `Buffer`: copied up to 64 KiB, where that is cheaper than memory V8 must watch over.
-pub(super) struct Bytes(pub(super) Vec<u8>);
+pub struct Bytes(pub(super) Vec<u8>);
 
 impl ToNapiValue for Bytes {
     unsafe fn to_napi_value(env: sys::napi_env, Self(bytes): Self) -> Result<sys::napi_value> {

@@ -42,6 +42,10 @@ impl NetworkError {
         Self { failure, url: without_credentials(url), reason: reason.to_string() }
     }
 
+    pub fn failure(&self) -> NetworkFailure {
+        self.failure
+    }
+
     pub(super) fn url(&self) -> &str {
         &self.url
     }

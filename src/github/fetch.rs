@@ -1,33 +1,35 @@
 //! A request through the cache: looked up, validated or sent, and stored on the way back.
 //!
-//! The rules are those of [`http_cache`](crate::http_cache). Each hop of a redirect is looked up for itself. A body is
-//! handed on as it arrives and stored when all of it has: what breaks off is an error and never an entry.
+//! The rules are those of [`http_cache`](crate::http_cache). Each hop of a redirect is looked up for itself.
 
 use std::{
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use bytes::Bytes;
+use parking_lot::Mutex;
+use reqwest::Url;
 
 use super::{
+    answer::{Answer, Body, Record, Served, answer, live, serve},
+    budget::Budget,
+    exchange::{self, Incoming, Listener, Terms},
     http_store::HttpStore,
+    limits::Rules,
     redirect::{self, Ask},
-    transport::{self, Stream},
+    rotation,
+    transport::{self, Timeouts},
 };
 use crate::{
     error::{Error, NetworkError, NetworkFailure, Result},
     http_cache::{
-        CacheControl, Decision, Headers, Millis, Mode, Stored, decision, invalidation, range,
-        storability,
+        CacheControl, Decision, Headers, Millis, Mode, Stored, decision, invalidation, storability,
     },
     runtime,
 };
 
+/// As many as the Fetch standard has.
 const MAX_REDIRECTS: usize = 20;
-
-/// A longer body is handed on and not stored.
-const MAX_STORED_BYTES: usize = 32 << 20;
 
 /// Who sends one of these has a cache of his own (the Fetch standard: `no-store`).
 const CONDITIONAL: [&str; 5] =
@@ -55,95 +57,51 @@ pub enum Offline {
     Force,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+/// How one request is made.
+#[derive(Clone, Copy, Debug)]
 pub struct Options {
     pub mode: Mode,
     pub redirect: Redirect,
+    pub max_redirects: usize,
+    /// See [`transport::Request::timeout`].
+    pub timeout: Option<Duration>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let (mode, redirect) = (Mode::default(), Redirect::default());
+        Self { mode, redirect, max_redirects: MAX_REDIRECTS, timeout: None }
+    }
+}
+
+/// How all requests are made.
+#[derive(Clone, Debug)]
+pub struct Settings {
     pub offline: Offline,
-    /// See [`transport::Request::retries`].
-    pub retries: u32,
-}
-
-/// How a response came about; the value of `x-aiwf-cache`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Served {
-    Hit,
-    /// Stored, and the origin said that it has not changed.
-    Revalidated,
-    Stale,
-    Miss,
-    /// The cache was not asked.
-    Bypass,
-}
-
-impl Served {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Hit => "hit",
-            Self::Revalidated => "revalidated",
-            Self::Stale => "stale",
-            Self::Miss => "miss",
-            Self::Bypass => "bypass",
-        }
-    }
-}
-
-pub struct Answer {
-    pub status: u16,
-    pub headers: Headers,
-    pub url: String,
-    pub redirected: bool,
-    pub body: Body,
-}
-
-pub enum Body {
-    /// All of it.
-    Whole(Bytes),
-    /// Yet to come.
-    Live(Box<Live>),
-}
-
-pub struct Live {
-    stream: Stream,
-    record: Option<Record>,
-}
-
-/// What is to be stored once the body is complete.
-struct Record {
-    store: Arc<HttpStore>,
-    ask: Ask,
-    stored: Stored,
-    body: Vec<u8>,
-}
-
-impl Live {
-    /// The next piece; at the end, when it is stored, `None`.
-    pub async fn next(&mut self) -> Result<Option<Bytes>> {
-        let piece = self.stream.chunk().await?;
-        match (&piece, &mut self.record) {
-            (Some(piece), Some(record)) if record.body.len() + piece.len() <= MAX_STORED_BYTES => {
-                record.body.extend_from_slice(piece);
-            }
-            (Some(_), _) => self.record = None,
-            (None, _) => {
-                if let Some(Record { store, ask, mut stored, body }) = self.record.take() {
-                    stored.body = body.into();
-                    store.put(&ask.url, &ask.headers, Arc::new(stored)).await;
-                }
-            }
-        }
-        Ok(piece)
-    }
+    pub terms: Terms,
+    pub timeouts: Timeouts,
+    /// The host that has limits, and which.
+    pub api: Option<(Url, Rules)>,
+    /// Whether what was stored for one token is validated with another; see [`rotation`].
+    pub across_tokens: bool,
 }
 
 /// See the module's description.
 pub struct Fetcher {
     store: Arc<HttpStore>,
+    settings: Settings,
+    /// The budget that the last request counted against.
+    budget: Mutex<Option<Arc<Budget>>>,
 }
 
 impl Fetcher {
-    pub fn new(store: HttpStore) -> Self {
-        Self { store: Arc::new(store) }
+    pub fn new(store: HttpStore, settings: Settings) -> Self {
+        Self { store: Arc::new(store), settings, budget: Mutex::default() }
+    }
+
+    /// The budget that the last request counted against.
+    pub fn budget(&self) -> Option<Arc<Budget>> {
+        self.budget.lock().clone()
     }
 
     /// What a plain request is answered with that needs neither disk nor network.
@@ -158,9 +116,28 @@ impl Fetcher {
         (fresh && !is_redirect).then(|| serve(&stored, ask, Served::Hit, now))?
     }
 
-    pub async fn fetch(&self, mut ask: Ask, options: Options) -> Result<Answer> {
-        for hop in 0..=MAX_REDIRECTS {
-            let mut answer = self.hop(&ask, options).await?;
+    /// What is answered without the network, if that is no redirect.
+    pub async fn without_network(self: &Arc<Self>, ask: &Ask, mode: Mode) -> Option<Answer> {
+        let call = Call {
+            fetcher: self,
+            ask,
+            options: Options { mode, ..Options::default() },
+            listener: None,
+        };
+        let answer = call.look_up().await.ok()?;
+        redirect::next(ask, answer.status, &answer.headers).is_none().then_some(answer)
+    }
+
+    /// `listener` hears of GitHub's limits.
+    pub async fn fetch(
+        self: &Arc<Self>,
+        mut ask: Ask,
+        options: Options,
+        listener: Option<Listener>,
+    ) -> Result<Answer> {
+        for hop in 0..=options.max_redirects {
+            let call = Call { fetcher: self, ask: &ask, options, listener: listener.as_ref() };
+            let mut answer = call.answer().await?;
             answer.redirected = hop > 0;
             let next = match options.redirect {
                 Redirect::Manual => None,
@@ -178,188 +155,200 @@ impl Fetcher {
         Err(not_followed(&ask, "too many redirects"))
     }
 
-    async fn hop(&self, ask: &Ask, options: Options) -> Result<Answer> {
-        let cacheable = matches!(ask.method.as_str(), "GET" | "HEAD");
-        if !cacheable || options.mode == Mode::NoStore || is_conditional(&ask.headers) {
-            return self.pass(ask, Served::Bypass, options).await;
-        }
-        let mode =
-            if options.offline == Offline::Force { Mode::OnlyIfCached } else { options.mode };
-        let stored = match mode {
-            Mode::Reload => None,
-            _ => self.store.find(&ask.url, &ask.headers).await,
+    async fn send(
+        &self,
+        ask: &Ask,
+        headers: &Headers,
+        options: Options,
+        listener: Option<&Listener>,
+    ) -> Result<Incoming> {
+        let request = transport::Request {
+            method: ask.method.clone(),
+            url: ask.url.to_string(),
+            headers: headers.clone().into_inner(),
+            body: ask.body.as_ref().map(|body| body.to_vec()),
+            timeout: options.timeout,
+            timeouts: self.settings.timeouts,
         };
-        let whole = ask.method == "GET" && !ask.headers.contains("range");
-        if let Some(stored) = &stored {
-            let now = now();
-            let served = match decision::decide(stored, &ask.headers, mode, now) {
-                Decision::Fresh => Some(Served::Hit),
-                Decision::Stale => Some(Served::Stale),
-                Decision::StaleWhileRevalidate if whole => {
-                    self.renew(ask.clone(), Arc::clone(stored));
-                    Some(Served::Stale)
-                }
-                _ => None,
-            };
-            if let Some(answer) = served.and_then(|served| serve(stored, ask, served, now)) {
-                return Ok(answer);
-            }
+        let budget = self.settings.api.as_ref().and_then(|(api, rules)| {
+            let own = api.origin() == ask.url.origin();
+            own.then(|| Budget::of(api, headers.first("authorization"), *rules))
+        });
+        if budget.is_some() {
+            self.budget.lock().clone_from(&budget);
         }
-        if mode == Mode::OnlyIfCached || CacheControl::of_request(&ask.headers).only_if_cached {
+        exchange::send(request, self.settings.terms, budget, listener).await
+    }
+}
+
+/// One hop of a request.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    fetcher: &'a Arc<Fetcher>,
+    ask: &'a Ask,
+    options: Options,
+    listener: Option<&'a Listener>,
+}
+
+impl Call<'_> {
+    async fn answer(&self) -> Result<Answer> {
+        let Self { fetcher, ask, options, .. } = *self;
+        if !is_cacheable(ask) || options.mode == Mode::NoStore {
+            return self.pass(Served::Bypass).await;
+        }
+        let stored = match self.look_up().await {
+            Ok(answer) => return Ok(answer),
+            Err(stored) => stored,
+        };
+        let offline = fetcher.settings.offline == Offline::Force;
+        if offline
+            || options.mode == Mode::OnlyIfCached
+            || CacheControl::of_request(&ask.headers).only_if_cached
+        {
             let none = Stored::new(504, Headers::default(), (0, 0));
             return Ok(answer(&none, ask, Served::Miss));
         }
-        if whole {
-            Asking { store: &self.store, ask, stored, options }.send().await
-        } else {
-            self.pass(ask, Served::Miss, options).await
+        if is_whole(ask) { self.ask_origin(stored).await } else { self.pass(Served::Miss).await }
+    }
+
+    /// What the store answers, or what it has that does not do.
+    async fn look_up(&self) -> Result<Answer, Option<Arc<Stored>>> {
+        let Self { fetcher, ask, options, .. } = *self;
+        let mode = match (fetcher.settings.offline, options.mode) {
+            (_, Mode::Reload | Mode::NoStore) => return Err(None),
+            (Offline::Force, _) => Mode::OnlyIfCached,
+            (_, mode) => mode,
+        };
+        if !is_cacheable(ask) {
+            return Err(None);
         }
+        let stored = fetcher.store.find(&ask.url, &ask.headers).await.ok_or(None)?;
+        let now = now();
+        let served = match decision::decide(&stored, &ask.headers, mode, now) {
+            Decision::Fresh => Some(Served::Hit),
+            Decision::Stale => Some(Served::Stale),
+            Decision::StaleWhileRevalidate if is_whole(ask) => {
+                self.renew(Arc::clone(&stored));
+                Some(Served::Stale)
+            }
+            _ => None,
+        };
+        served.and_then(|served| serve(&stored, ask, served, now)).ok_or(Some(stored))
     }
 
     /// Sends what the cache has no part in.
-    async fn pass(&self, ask: &Ask, served: Served, options: Options) -> Result<Answer> {
-        let stream = transport::open(request(ask, &ask.headers, options.retries)).await?;
-        let headers = Headers::new(stream.headers.iter().cloned());
-        for url in invalidation::outdated(&ask.method, &ask.url, stream.status, &headers) {
-            self.store.invalidate(&url).await;
+    async fn pass(&self, served: Served) -> Result<Answer> {
+        let Self { fetcher, ask, options, listener } = *self;
+        let incoming = fetcher.send(ask, &ask.headers, options, listener).await?;
+        for url in invalidation::outdated(&ask.method, &ask.url, incoming.status, &incoming.headers)
+        {
+            fetcher.store.invalidate(&url).await;
         }
-        Ok(live(stream, headers, ask, served, None))
+        Ok(live(incoming, ask, served, None))
     }
 
     /// Asks the origin behind the scenes. Nobody hears of a failure: what is stored serves on until its time is up.
-    fn renew(&self, ask: Ask, stored: Arc<Stored>) {
-        let store = Arc::clone(&self.store);
+    fn renew(&self, stored: Arc<Stored>) {
+        let (fetcher, ask) = (Arc::clone(self.fetcher), self.ask.clone());
         runtime::spawn(async move {
             let options = Options::default();
-            let asking = Asking { store: &store, ask: &ask, stored: Some(stored), options };
-            let Ok(Answer { body: Body::Live(mut live), .. }) = asking.send().await else { return };
+            let call = Call { fetcher: &fetcher, ask: &ask, options, listener: None };
+            let Ok(Answer { body: Body::Live(mut live), .. }) = call.ask_origin(Some(stored)).await
+            else {
+                return;
+            };
             while let Ok(Some(_)) = live.next().await {}
         });
     }
-}
 
-/// A GET request that goes to the origin.
-struct Asking<'a> {
-    store: &'a Arc<HttpStore>,
-    ask: &'a Ask,
-    /// What is stored and did not do.
-    stored: Option<Arc<Stored>>,
-    options: Options,
-}
-
-impl Asking<'_> {
-    async fn send(&self) -> Result<Answer> {
-        let mut headers = self.ask.headers.clone();
-        let condition = self.stored.as_ref().and_then(|stored| stored.conditions());
+    async fn ask_origin(&self, stored: Option<Arc<Stored>>) -> Result<Answer> {
+        let Self { fetcher, ask, options, .. } = *self;
+        let foreign = match &stored {
+            None if fetcher.settings.across_tokens => {
+                rotation::precedent(&fetcher.store, ask, fetcher.settings.api.as_ref()).await
+            }
+            _ => None,
+        };
+        let mut headers = ask.headers.clone();
+        let condition = match (&stored, &foreign) {
+            (Some(stored), _) => stored.conditions(),
+            (None, Some(precedent)) => Some(precedent.condition()),
+            (None, None) => None,
+        };
         if let Some((name, value)) = condition {
             headers.set(name, value);
         }
         let silent = !headers.contains("cache-control");
-        match self.options.mode {
+        match options.mode {
             Mode::NoCache if silent => headers.set("cache-control", "max-age=0"),
             Mode::Reload if silent => headers.set("cache-control", "no-cache"),
             _ => {}
         }
+        let validated = match (&stored, &foreign) {
+            (Some(stored), _) if condition.is_some() => Some(stored),
+            (None, Some(precedent)) => Some(&precedent.stored),
+            _ => None,
+        };
         let requested_at = now();
-        let opened = transport::open(request(self.ask, &headers, self.options.retries)).await;
+        let sent = fetcher.send(ask, &headers, options, self.listener).await;
         let times = (requested_at, now());
-        let offline = self.options.offline == Offline::Auto;
-        let validated = self.stored.as_ref().filter(|_| condition.is_some());
-        match (opened, validated) {
-            (Err(error), _) => self.instead_of_error(offline).ok_or(error),
-            (Ok(stream), Some(stored)) if stream.status == 304 => {
-                let stored = Stored::clone(stored);
-                Ok(self.revalidated(stored, Headers::new(stream.headers), times))
+        let offline = fetcher.settings.offline == Offline::Auto;
+        match (sent, validated) {
+            (Err(error), _) => self.instead_of_error(stored.as_deref(), offline).ok_or(error),
+            (Ok(incoming), Some(stored)) if incoming.status == 304 => {
+                Ok(self.revalidated(stored, incoming.headers, times))
             }
-            (Ok(stream), _) if decision::is_failure(stream.status) => {
-                Ok(self.instead_of_error(false).unwrap_or_else(|| self.received(stream, times)))
+            (Ok(incoming), _) if decision::is_failure(incoming.status) => {
+                let instead = self.instead_of_error(stored.as_deref(), false);
+                Ok(instead.unwrap_or_else(|| self.received(incoming, times)))
             }
-            (Ok(stream), _) => {
-                let gone = matches!(stream.status, 401 | 404 | 410);
-                if gone && self.stored.is_some() {
-                    self.store.invalidate(&self.ask.url).await;
+            (Ok(incoming), _) => {
+                let gone = matches!(incoming.status, 401 | 404 | 410);
+                if gone && stored.is_some() {
+                    fetcher.store.invalidate(&ask.url).await;
                 }
-                Ok(self.received(stream, times))
+                Ok(self.received(incoming, times))
             }
         }
     }
 
-    fn instead_of_error(&self, offline: bool) -> Option<Answer> {
-        let (stored, now) = (self.stored.as_ref()?, now());
+    fn instead_of_error(&self, stored: Option<&Stored>, offline: bool) -> Option<Answer> {
+        let (stored, now) = (stored?, now());
         let allowed = decision::may_replace_error(stored, &self.ask.headers, offline, now);
         allowed.then(|| serve(stored, self.ask, Served::Stale, now))?
     }
 
-    fn revalidated(&self, mut stored: Stored, news: Headers, times: (Millis, Millis)) -> Answer {
+    fn revalidated(&self, known: &Stored, news: Headers, times: (Millis, Millis)) -> Answer {
+        let mut stored = known.clone();
         stored.freshen(news, times);
         let answer = answer(&stored, self.ask, Served::Revalidated);
         if !CacheControl::of_request(&self.ask.headers).no_store {
-            let (store, ask) = (Arc::clone(self.store), self.ask.clone());
-            // Nobody has to wait for the disk: what it has still serves, only sooner validated again.
-            runtime::spawn(
-                async move { store.put(&ask.url, &ask.headers, Arc::new(stored)).await },
-            );
+            self.fetcher.store.renew(&self.ask.url, &self.ask.headers, known, stored);
         }
         answer
     }
 
-    fn received(&self, stream: Stream, times: (Millis, Millis)) -> Answer {
-        let headers = Headers::new(stream.headers.iter().cloned());
-        let stored = Stored::new(stream.status, headers.clone(), times);
-        let kept = storability::may_be_stored(&self.ask.headers, stream.status, &stored.headers)
+    fn received(&self, incoming: Incoming, times: (Millis, Millis)) -> Answer {
+        let stored = Stored::new(incoming.status, incoming.headers.clone(), times);
+        let kept = storability::may_be_stored(&self.ask.headers, incoming.status, &stored.headers)
             && stored.is_useful();
         let record = kept.then(|| Record {
-            store: Arc::clone(self.store),
+            store: Arc::clone(&self.fetcher.store),
             ask: self.ask.clone(),
             stored,
             body: Vec::new(),
         });
-        live(stream, headers, self.ask, Served::Miss, record)
+        live(incoming, self.ask, Served::Miss, record)
     }
 }
 
-/// A stored response with its age; the part of it that was asked for. `None` if that is for the origin.
-fn serve(stored: &Stored, ask: &Ask, served: Served, now: Millis) -> Option<Answer> {
-    let range = ask.headers.first("range").filter(|_| ask.method == "GET");
-    let part = match range {
-        Some(range) => Some(range::part(stored, range)?),
-        None => None,
-    };
-    let mut answer = answer(part.as_ref().unwrap_or(stored), ask, served);
-    answer.headers.set("age", (stored.age(now) / 1_000).to_string());
-    Some(answer)
+fn is_cacheable(ask: &Ask) -> bool {
+    matches!(ask.method.as_str(), "GET" | "HEAD") && !is_conditional(&ask.headers)
 }
 
-fn answer(stored: &Stored, ask: &Ask, served: Served) -> Answer {
-    let mut headers = stored.headers.clone();
-    headers.set("x-aiwf-cache", served.name());
-    let body = if ask.method == "HEAD" { Bytes::new() } else { stored.body.clone() };
-    let url = ask.url.to_string();
-    Answer { status: stored.status, headers, url, redirected: false, body: Body::Whole(body) }
-}
-
-fn live(
-    stream: Stream,
-    mut headers: Headers,
-    ask: &Ask,
-    served: Served,
-    record: Option<Record>,
-) -> Answer {
-    headers.set("x-aiwf-cache", served.name());
-    let (status, url) = (stream.status, ask.url.to_string());
-    let body = Body::Live(Box::new(Live { stream, record }));
-    Answer { status, headers, url, redirected: false, body }
-}
-
-fn request(ask: &Ask, headers: &Headers, retries: u32) -> transport::Request {
-    transport::Request {
-        method: ask.method.clone(),
-        url: ask.url.to_string(),
-        headers: headers.clone().into_inner(),
-        body: ask.body.as_ref().map(|body| body.to_vec()),
-        timeout: None,
-        retries,
-    }
+/// Whether all of the response is asked for.
+fn is_whole(ask: &Ask) -> bool {
+    ask.method == "GET" && !ask.headers.contains("range")
 }
 
 fn is_conditional(headers: &Headers) -> bool {

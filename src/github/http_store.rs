@@ -33,11 +33,14 @@ const OVERHEAD: usize = 256;
 /// So many sets of fields a URL's responses may vary by.
 const MAX_SETS: usize = 8;
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Index {
     generation: [u8; 16],
     /// The latest first.
     sets: Vec<Vec<String>>,
+    /// Where the last response is, whoever it was for.
+    #[serde(default)]
+    latest: Option<[u8; 32]>,
 }
 
 #[derive(Clone)]
@@ -111,16 +114,55 @@ impl HttpStore {
             index.sets.insert(0, set);
             index.sets.truncate(MAX_SETS);
             let mut entries = Vec::new();
-            if known.is_none_or(|known| known.sets != index.sets) {
+            let key = index.key(secret, &url, &index.sets[0], &request);
+            index.latest = Some(key.0);
+            if known.is_none_or(|known| *known != index) {
                 entries.push((url_key, entry(url_key, &index, Vec::new())));
             }
-            let key = index.key(secret, &url, &index.sets[0], &request);
             store.memory.insert(url_key, Record::Index(Arc::new(index)));
             entries.push((key, entry(key, &*stored, stored.body.to_vec())));
             store.memory.insert(key, Record::Response(stored));
             let _ = store.disk.lock().put(entries);
         })
         .await;
+    }
+
+    /// The last response of a URL that was stored, whoever it was for. Not to be served to anybody else.
+    pub async fn latest(self: &Arc<Self>, url: &Url) -> Option<Arc<Stored>> {
+        let url = url.clone();
+        let latest = move |store: &Self| {
+            let index = store.index(url_key(store.secret(), &url))?;
+            store.response(Key(index.latest?))
+        };
+        self.blocking(latest).await.flatten()
+    }
+
+    /// Stores a response that the origin has just confirmed, `known` before. Nobody waits for the disk, which keeps what
+    /// it has where that serves as well: it would have to be validated again all the same.
+    pub fn renew(self: &Arc<Self>, url: &Url, request: &Headers, known: &Stored, news: Stored) {
+        let in_memory = self.replace_in_memory(url, request, &news);
+        let as_good = news.lifetime() == 0 && news.conditions() == known.conditions();
+        if in_memory && as_good {
+            return;
+        }
+        let (store, url, request) = (Arc::clone(self), url.clone(), request.clone());
+        runtime::spawn(async move { store.put(&url, &request, Arc::new(news)).await });
+    }
+
+    /// Whether there was one to replace that varies by the same.
+    fn replace_in_memory(&self, url: &Url, request: &Headers, news: &Stored) -> bool {
+        let (Some(secret), Some(set)) = (self.secret.get(), vary::fields(&news.headers)) else {
+            return false;
+        };
+        let Some(Record::Index(index)) = self.memory.get(&url_key(secret, url)) else {
+            return false;
+        };
+        let key = index.key(secret, url, &set, request);
+        let known = index.sets.first() == Some(&set) && self.memory.contains_key(&key);
+        if known {
+            self.memory.insert(key, Record::Response(Arc::new(news.clone())));
+        }
+        known
     }
 
     /// Forgets all responses of a URL, whoever they were for.
@@ -174,7 +216,7 @@ impl HttpStore {
 
 impl Index {
     fn new() -> Self {
-        Self { generation: random(), sets: Vec::new() }
+        Self { generation: random(), sets: Vec::new(), latest: None }
     }
 
     fn key(&self, secret: &hmac::Key, url: &Url, set: &[String], request: &Headers) -> Key {

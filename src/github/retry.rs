@@ -30,7 +30,7 @@ pub fn status_passes(status: u16) -> bool {
 /// How long a `Retry-After` asks to wait; `now` in seconds since the Unix epoch.
 pub fn asked(retry_after: &str, now: i64) -> Option<Duration> {
     let seconds = retry_after.parse::<u64>().ok();
-    let until = || u64::try_from((date::parse(retry_after, now)? - now).max(0)).ok();
+    let until = || u64::try_from(date::parse(retry_after, now)?.saturating_sub(now).max(0)).ok();
     seconds.or_else(until).map(Duration::from_secs)
 }
 

@@ -3,10 +3,7 @@
 //! Connections are kept alive, HTTP/2, gzip, brotli and zstd are spoken, proxies come from the environment. Credentials
 //! do not follow a redirect to another host, and no redirect leaves `https`.
 
-use std::{
-    sync::OnceLock,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::HashMap, sync::LazyLock, time::Duration};
 
 use bytes::Bytes;
 use reqwest::{
@@ -15,23 +12,33 @@ use reqwest::{
     redirect,
 };
 
-use ring::rand::{SecureRandom, SystemRandom};
+use parking_lot::Mutex;
 
-use super::retry;
 use crate::{
     error::{Error, NetworkError, NetworkFailure, Result, without_credentials},
     tls,
 };
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The longest silence between two pieces of an answer. GitHub itself gives up after ten seconds.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// The longest body: what a JavaScript string holds on 64-bit machines, about 512 MiB.
 const MAX_BODY_BYTES: usize = 0x1fff_ffe8;
 
 const MAX_REDIRECTS: usize = 10;
+
+/// How long to wait for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Timeouts {
+    /// For a connection.
+    pub connect: Duration,
+    /// For the next piece of an answer.
+    pub idle: Duration,
+}
+
+impl Default for Timeouts {
+    /// GitHub itself gives up after ten seconds.
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(10), idle: Duration::from_secs(30) }
+    }
+}
 
 /// What to ask.
 #[derive(Clone, Debug)]
@@ -42,16 +49,15 @@ pub struct Request {
     /// Of several under one name, the last is sent.
     pub headers: Vec<(String, String)>,
     pub body: Option<Vec<u8>>,
-    /// For the whole exchange; `None` leaves it to the connect and idle timeouts.
+    /// For the whole exchange; `None` leaves it to the others.
     pub timeout: Option<Duration>,
-    /// How often it is sent again at most when no answer begins, or one that tells of a passing failure. With these the
-    /// timeout is that of each attempt.
-    pub retries: u32,
+    pub timeouts: Timeouts,
 }
 
 impl Request {
     pub fn get(url: String, headers: Vec<(String, String)>) -> Self {
-        Self { method: "GET".to_owned(), url, headers, body: None, timeout: None, retries: 0 }
+        let (method, timeouts) = ("GET".to_owned(), Timeouts::default());
+        Self { method, url, headers, body: None, timeout: None, timeouts }
     }
 }
 
@@ -63,7 +69,7 @@ pub struct Response {
     pub headers: Vec<(String, String)>,
     /// Decoded.
     pub body: Vec<u8>,
-    url: String,
+    pub url: String,
 }
 
 impl Response {
@@ -93,14 +99,10 @@ impl Response {
 pub async fn send(request: Request) -> Result<Response> {
     let url = request.url.clone();
     let fail = |error: reqwest::Error| NetworkError::new(failure(&error), &url, root(&error));
-    let mut response = execute(&request, Redirects::Follow).await?;
+    let mut response = execute(&request, Redirects::Follow).await.map_err(|failed| failed.error)?;
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(fail)? {
-        if body.len() + chunk.len() > MAX_BODY_BYTES {
-            let reason = format!("more than {MAX_BODY_BYTES} bytes");
-            return Err(NetworkError::new(NetworkFailure::TooLarge, &url, reason).into());
-        }
-        body.extend_from_slice(&chunk);
+        append(&mut body, &chunk, &url)?;
     }
     Ok(Response {
         status: response.status().as_u16(),
@@ -108,6 +110,16 @@ pub async fn send(request: Request) -> Result<Response> {
         body,
         url: response.url().to_string(),
     })
+}
+
+/// Adds a piece to a body that is read whole.
+pub fn append(body: &mut Vec<u8>, piece: &[u8], url: &str) -> Result<()> {
+    if body.len() + piece.len() > MAX_BODY_BYTES {
+        let reason = format!("more than {MAX_BODY_BYTES} bytes");
+        return Err(NetworkError::new(NetworkFailure::TooLarge, url, reason).into());
+    }
+    body.extend_from_slice(piece);
+    Ok(())
 }
 
 /// An answer whose body is yet to come.
@@ -119,15 +131,26 @@ pub struct Stream {
     response: reqwest::Response,
 }
 
+/// Why no answer began.
+pub struct Failed {
+    pub error: NetworkError,
+    /// Whether the server may have heard of the request.
+    pub reached: bool,
+}
+
 /// Sends `request`, follows no redirect, and hands the body on as it arrives.
-pub async fn open(request: Request) -> Result<Stream> {
-    let url = request.url.clone();
+pub async fn open(request: Request) -> Result<Stream, Failed> {
     let response = execute(&request, Redirects::Return).await?;
     let (status, headers) = (response.status().as_u16(), pairs(response.headers()));
-    Ok(Stream { status, headers, url, response })
+    Ok(Stream { status, headers, url: request.url, response })
 }
 
 impl Stream {
+    /// The length of the body, if it was told and the body is not encoded.
+    pub fn length(&self) -> Option<u64> {
+        self.response.content_length()
+    }
+
     /// The next piece of the body, decoded; `None` at its end. A body that breaks off is an error.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
         let fail =
@@ -136,48 +159,28 @@ impl Stream {
     }
 }
 
-/// Sends `request` until an answer begins, as often as it may.
-async fn execute(request: &Request, redirects: Redirects) -> Result<reqwest::Response> {
-    let client = client(&request.url, redirects)?;
-    let retries = if retry::is_idempotent(&request.method) { request.retries } else { 0 };
-    let mut attempt = 0;
-    loop {
-        let outcome = client.execute(build(request)?).await;
-        let passes = match &outcome {
-            Ok(response) => retry::status_passes(response.status().as_u16()),
-            Err(error) => retry::passes(failure(error)),
-        };
-        let asked = outcome.as_ref().ok().and_then(retry_after);
-        let pause = retry::pause(attempt, asked, lot()).filter(|_| passes && attempt < retries);
-        let Some(pause) = pause else {
-            let fail = |error: reqwest::Error| {
-                NetworkError::new(failure(&error), &request.url, root(&error)).into()
-            };
-            return outcome.map_err(fail);
-        };
-        tokio::time::sleep(pause).await;
-        attempt += 1;
+async fn execute(request: &Request, redirects: Redirects) -> Result<reqwest::Response, Failed> {
+    let unsent = |error| Failed { error, reached: false };
+    let client = client(&request.url, redirects, request.timeouts).map_err(unsent)?;
+    let built = build(request).map_err(unsent)?;
+    let response = client.execute(built).await.map_err(|error| Failed {
+        error: NetworkError::new(failure(&error), &request.url, root(&error)),
+        reached: !error.is_connect(),
+    })?;
+    let has = |name| response.headers().contains_key(name);
+    if has("transfer-encoding") && has("content-length") {
+        // RFC 9112 section 6.1: it "ought to be handled as an error".
+        let reason = "it has a length and chunks at once";
+        let error = NetworkError::new(NetworkFailure::Protocol, &request.url, reason);
+        return Err(Failed { error, reached: true });
     }
+    Ok(response)
 }
 
-fn retry_after(response: &reqwest::Response) -> Option<Duration> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let value = response.headers().get("retry-after")?.to_str().ok()?;
-    retry::asked(value, i64::try_from(now.as_secs()).ok()?)
-}
-
-/// Random in `0.0..1.0`.
-fn lot() -> f64 {
-    let mut bytes = [0; 4];
-    // Without randomness all wait as long as the bound allows.
-    let drawn = SystemRandom::new().fill(&mut bytes);
-    drawn.map_or(1.0, |()| f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX))
-}
-
-fn build(request: &Request) -> Result<reqwest::Request> {
+fn build(request: &Request) -> Result<reqwest::Request, NetworkError> {
     let invalid = |failure| {
         let url = &request.url;
-        move |reason: String| Error::from(NetworkError::new(failure, url, reason))
+        move |reason: String| NetworkError::new(failure, url, reason)
     };
     let invalid_request = invalid(NetworkFailure::InvalidRequest);
     let url = Url::parse(&request.url)
@@ -216,7 +219,7 @@ fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
 }
 
 /// Who follows redirects.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Redirects {
     /// The client.
     Follow,
@@ -225,26 +228,28 @@ enum Redirects {
 }
 
 /// The clients of the process: their pools of connections are worth sharing.
-fn client(url: &str, redirects: Redirects) -> Result<&'static Client> {
-    static CLIENTS: [OnceLock<Client>; 2] = [const { OnceLock::new() }; 2];
-    let shared = &CLIENTS[redirects as usize];
-    if let Some(client) = shared.get() {
-        return Ok(client);
+fn client(url: &str, redirects: Redirects, timeouts: Timeouts) -> Result<Client, NetworkError> {
+    static CLIENTS: LazyLock<Mutex<HashMap<(Redirects, Timeouts), Client>>> =
+        LazyLock::new(Mutex::default);
+    let mut clients = CLIENTS.lock();
+    if let Some(client) = clients.get(&(redirects, timeouts)) {
+        return Ok(client.clone());
     }
-    let tls =
-        tls::client_config().map_err(|error| NetworkError::new(NetworkFailure::Tls, url, error))?;
+    let failed = |reason: String| NetworkError::new(NetworkFailure::Tls, url, reason);
+    let tls = tls::client_config().map_err(|error| failed(error.to_string()))?;
     let policy = match redirects {
         Redirects::Follow => redirect::Policy::custom(follow),
         Redirects::Return => redirect::Policy::none(),
     };
     let client = Client::builder()
         .tls_backend_preconfigured(tls)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(IDLE_TIMEOUT)
+        .connect_timeout(timeouts.connect)
+        .read_timeout(timeouts.idle)
         .redirect(policy)
         .build()
-        .map_err(|error| NetworkError::new(NetworkFailure::Tls, url, root(&error)))?;
-    Ok(shared.get_or_init(|| client))
+        .map_err(|error| failed(root(&error).to_string()))?;
+    clients.insert((redirects, timeouts), client.clone());
+    Ok(client)
 }
 
 fn follow(attempt: redirect::Attempt<'_>) -> redirect::Action {
