@@ -81,6 +81,26 @@ class GitHubAPICache {
     this.#ttl = lifetime('ttl', value)
   }
 
+  get maxEntries() {
+    return this.#options.rules.maxEntries
+  }
+
+  set maxEntries(value) {
+    this.#resize({ maxEntries: args.integer('maxEntries', value, 1) })
+  }
+
+  get maxMemoryBytes() {
+    return this.#options.rules.maxMemoryBytes
+  }
+
+  set maxMemoryBytes(value) {
+    this.#resize({ maxMemoryBytes: args.number('maxMemoryBytes', value, 1) })
+  }
+
+  get memoryFill() {
+    return this.#native.fill
+  }
+
   get pendingRequests() {
     return this.#flights.pending
   }
@@ -242,6 +262,12 @@ class GitHubAPICache {
   #find(url, headers) {
     if (this.generateCacheKey !== generateKey) return undefined
     return this.#memory.find(url, headers, Date.now(), this.#ttl)
+  }
+
+  /** @param {{ maxEntries?: number, maxMemoryBytes?: number }} bounds */
+  #resize(bounds) {
+    const { maxEntries, maxMemoryBytes } = Object.assign(this.#options.rules, bounds)
+    this.#memory.swept(this.#native.resize(maxEntries, maxMemoryBytes))
   }
 
   /** @param {Held} held */
