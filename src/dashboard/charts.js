@@ -72,10 +72,11 @@ function chart(title, lines, { unit, width, gap, moment = format.time }) {
   const end = Math.max(...times)
   const start = Math.max(Math.min(...times), end - SPAN)
   const plot = HEIGHT - FOOT
-  const most = ceiling(Math.max(...shown.flatMap(({ points }) => points.map(([, value]) => value))))
+  const highest = Math.max(...shown.flatMap(({ points }) => points.map(([, value]) => value)))
+  const most = ceiling(highest, unit)
   const x = (time) => (((time - start) / Math.max(1, end - start)) * width).toFixed(1)
   const y = (value) => (plot - (value / most) * (plot - 14)).toFixed(1)
-  const lines_ = [0, 0.5, 1].map((share) => grid(y(share * most), unit(share * most), width))
+  const levels = [0, 0.5, 1].map((share) => ({ top: y(share * most), text: unit(share * most) }))
   const paths = shown.map(({ points }, index) =>
     drawn('path', { class: captions[index].colour, d: path(points, start, gap, x, y) }),
   )
@@ -91,35 +92,31 @@ function chart(title, lines, { unit, width, gap, moment = format.time }) {
     drawn(
       'svg',
       { viewBox: `0 0 ${width} ${HEIGHT}`, role: 'img', 'aria-label': label },
-      ...lines_.flat(),
+      ...levels.map(({ top }) => drawn('line', { x1: 0, x2: width, y1: top, y2: top })),
       ...paths,
+      ...levels.map(({ top, text }) => drawn('text', { class: 'dim', x: 0, y: top - 3 }, text)),
       drawn('text', { class: 'dim', x: 0, y: HEIGHT - 3 }, moment(start)),
       drawn('text', { class: 'dim', x: width, y: HEIGHT - 3, 'text-anchor': 'end' }, moment(end)),
     ),
   )
 }
 
-function grid(y, label, width) {
-  return [
-    drawn('line', { x1: 0, x2: width, y1: y, y2: y }),
-    drawn('text', { class: 'dim', x: 0, y: Number(y) - 3 }, label),
-  ]
-}
-
 function path(points, start, gap, x, y) {
-  let before = Number.NEGATIVE_INFINITY
+  let before = start
   let steps = ''
   for (const [time, value] of points) {
     if (time < start) continue
-    steps += `${time - before > gap ? 'M' : 'L'}${x(time)} ${y(value)}`
+    steps += `${steps === '' || time - before > gap ? 'M' : 'L'}${x(time)} ${y(value)}`
     before = time
   }
   return steps
 }
 
-/** The next number above that is easy to read: 1, 2 or 5 times a power of ten. */
-function ceiling(value) {
+/** The next number above that is easy to read: 1, 2 or 5 times a power of ten; of bytes, a power of two. */
+function ceiling(value, unit) {
   if (!(value > 0)) return 1
+  if (unit === format.bytes || unit === format.bytesPerSecond)
+    return 2 ** Math.ceil(Math.log2(value))
   const power = 10 ** Math.floor(Math.log10(value))
   return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value)
 }

@@ -162,7 +162,8 @@ function drawLoadTest(id, { name, running, points }) {
   const sum = (pick) => points.reduce((total, point) => total + pick(point), 0)
   const last = points.at(-1)
   const over = (pick) => points.map((point) => [point.time, pick(point)])
-  card(`load-${id}`, `Load test: ${name}`, (how) => [
+  const inTest = { moment: (time) => duration(time / 1000), gap: Number.POSITIVE_INFINITY }
+  const content = ({ width }) => [
     facts({
       State: running ? 'running' : 'ended',
       Time: last && duration(last.time / 1000),
@@ -174,9 +175,9 @@ function drawLoadTest(id, { name, running, points }) {
     ...(last
       ? [
           chart('Throughput', [{ name: 'Throughput', points: over((at) => at.throughput) }], {
-            ...how,
+            ...inTest,
+            width,
             unit: format.perSecond,
-            moment: (time) => duration(time / 1000),
           }),
           chart(
             'Latency',
@@ -184,11 +185,12 @@ function drawLoadTest(id, { name, running, points }) {
               { name: 'Median', points: over(({ p50 }) => p50) },
               { name: '99th percentile', points: over(({ p99 }) => p99) },
             ],
-            { ...how, unit: format.milliseconds, moment: (time) => duration(time / 1000) },
+            { ...inTest, width, unit: format.milliseconds },
           ),
         ]
       : []),
-  ])
+  ]
+  card(`load-${id}`, `Load test: ${name}`, content, 'prepend')
 }
 
 function drawCache(state) {
@@ -258,8 +260,13 @@ function drawFiles(state) {
 function drawWindows({ windows }) {
   const rows = Object.entries(windows)
   if (rows.length === 0) return
-  const row = (cell, values) =>
-    element('tr', {}, ...values.map((value) => element(cell, {}, value)))
+  const row = (cell, [name, ...values]) =>
+    element(
+      'tr',
+      {},
+      element('th', { scope: cell === 'td' ? 'row' : 'col' }, name),
+      ...values.map((value) => element(cell, {}, value)),
+    )
   const figures = ({ count, rate, mean, p50, p95, p99, max }) =>
     [count, rate, mean, p50, p95, p99, max].map(format.count)
   card('windows', 'Metrics of the last minutes', () => [
@@ -345,11 +352,19 @@ function rate(name, type, pick) {
 /** Numbers and texts of an object and those in it, by readable names. */
 function flat(object, prefix = '') {
   const pairs = Object.entries(object).flatMap(([key, value]) => {
-    const name = `${prefix} ${key.replace(/([A-Z])/g, ' $1').toLowerCase()}`.trim()
+    const words = key.replace(/([A-Z])/g, ' $1').toLowerCase()
+    const name = `${prefix} ${value?.resource ?? words}`.trim()
     if (value !== null && typeof value === 'object') return Object.entries(flat(value, name))
-    return [[name[0].toUpperCase() + name.slice(1), value]]
+    return [[name[0].toUpperCase() + name.slice(1), readable(key, value)]]
   })
   return Object.fromEntries(pairs)
+}
+
+function readable(key, value) {
+  if (typeof value !== 'number') return value
+  // GitHub counts seconds since the epoch.
+  if (/^reset/.test(key)) return format.time(value > 1e11 ? value : value * 1000)
+  return key === 'timeWindow' ? format.milliseconds(value) : format.count(value)
 }
 
 function duration(seconds) {
@@ -358,12 +373,12 @@ function duration(seconds) {
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
 
-/** Draws a card anew; `content` is given what its charts need. */
-function card(id, title, content) {
+/** Draws a card anew, a new one in its `place`; `content` is given what its charts need. */
+function card(id, title, content, place = 'append') {
   let shown = byId(id)
   if (!shown) {
     shown = element('article', { id, 'aria-label': title })
-    byId('cards').append(shown)
+    byId('cards')[place](shown)
   }
   const gap = 3 * (states.at(-1)?.interval ?? 1000)
   const width = Math.max(200, shown.clientWidth - 34)
