@@ -2,8 +2,11 @@
 // The page of the dashboard in a real browser, while a load test runs. `SCREENSHOTS` names a folder that keeps what it
 // looks like.
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import {
   AlertSystem,
   AutoTuner,
@@ -130,3 +133,25 @@ for (const [name, options] of /** @type {const} */ ([
     await keepScreenshot(page, `${name}-closed`)
   })
 }
+
+test('goes on while the event loop is blocked, and says so', {
+  skip: withoutBrowser,
+}, async (t) => {
+  const fixture = fileURLToPath(new URL('./fixtures/dashboard-process.mjs', import.meta.url))
+  const child = spawn(process.execPath, [fixture, 'block'])
+  t.after(() => child.kill('SIGKILL'))
+  const [line] = await once(child.stdout, 'data')
+  const page = await openPage(t, { viewport: { width: 1280, height: 800 }, colorScheme: 'dark' })
+  await page.goto(String(line).trim())
+  const status = page.getByRole('status')
+  await status.filter({ hasText: 'Live' }).waitFor()
+  child.stdin.write('block\n')
+  await status.filter({ hasText: 'Event loop blocked' }).waitFor()
+  const age = page.locator('#memory dd').first()
+  const shown = await age.textContent()
+  await age.filter({ hasNotText: String(shown) }).waitFor()
+  assert.match(await textOf(page, 'memory'), /JavaScript figures[\d.]+ s old/)
+  await keepScreenshot(page, 'blocked-dark')
+  child.kill('SIGKILL')
+  await status.filter({ hasText: 'Disconnected' }).waitFor()
+})

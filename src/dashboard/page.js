@@ -128,7 +128,7 @@ function drawPulse(state, pulse) {
   const highest = Math.max(...pulses.map(({ rss }) => rss))
   card('memory', 'Memory', (how) => [
     facts({
-      'Of JavaScript': silent ? `${duration(pulse.silence / 1000)} old` : undefined,
+      'JavaScript figures': silent ? `${duration(pulse.silence / 1000)} old` : undefined,
       Limit: pulse.limit && `${format.bytes(pulse.limitUsed)} of ${format.bytes(pulse.limit)}`,
       'Alert above': threshold < Infinity ? format.bytes(threshold) : undefined,
     }),
@@ -272,7 +272,7 @@ function drawWindows({ windows }) {
   card('windows', 'Metrics of the last minutes', () => [
     element(
       'div',
-      { class: 'wide' },
+      { class: 'wide', tabindex: 0 },
       element(
         'table',
         {},
