@@ -5,7 +5,7 @@ const { existsSync } = require('node:fs')
 const { join, resolve } = require('node:path')
 const { parseArgs } = require('node:util')
 const { defaultCacheDir } = require('./cache-dir.js')
-const { runProgram } = require('./program.js')
+const { runProgram, splitAtProgram } = require('./program.js')
 
 /** @import { WatchOptions } from './watch.js' */
 
@@ -51,9 +51,7 @@ const OPTIONS = /** @type {const} */ ({
  * @returns {Promise<number>} the exit code
  */
 async function dashboard(args) {
-  const separator = args.indexOf('--')
-  const own = separator < 0 ? args : args.slice(0, separator)
-  const command = separator < 0 ? undefined : args.slice(separator + 1)
+  const { own, program: command } = splitAtProgram(args)
   let values
   try {
     values = parseArgs({ args: own, options: OPTIONS }).values

@@ -5,7 +5,7 @@ const { mkdtemp, readFile, rm } = require('node:fs/promises')
 const { tmpdir } = require('node:os')
 const { join } = require('node:path')
 const { parseArgs } = require('node:util')
-const { runProgram } = require('./program.js')
+const { runProgram, splitAtProgram } = require('./program.js')
 const { bytes } = require('./summary.js')
 
 /** @import { MemoryReport } from '../memory-profiler.js' */
@@ -35,9 +35,7 @@ const OPTIONS = /** @type {const} */ ({
  * @returns {Promise<number>} the exit code
  */
 async function profile(args) {
-  const separator = args.indexOf('--')
-  const own = separator < 0 ? args : args.slice(0, separator)
-  const command = separator < 0 ? [] : args.slice(separator + 1)
+  const { own, program: command = [] } = splitAtProgram(args)
   let values
   try {
     values = parseArgs({ args: own, options: OPTIONS }).values

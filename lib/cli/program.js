@@ -7,6 +7,18 @@ const { spawn } = require('node:child_process')
 const { constants } = require('node:os')
 
 /**
+ * Our own arguments, and the program after `--`, if there is one.
+ *
+ * @param {string[]} args
+ * @returns {{ own: string[], program?: string[] }}
+ */
+function splitAtProgram(args) {
+  const separator = args.indexOf('--')
+  if (separator < 0) return { own: args }
+  return { own: args.slice(0, separator), program: args.slice(separator + 1) }
+}
+
+/**
  * @param {string[]} command
  * @param {string} preload the module; it asks `isChosen` whether it is meant
  * @param {NodeJS.ProcessEnv} variables for it
@@ -36,4 +48,4 @@ function isChosen() {
   return isMainThread && String(process.ppid) === process.env.AIWF_NATIVE_PRELOAD_PARENT
 }
 
-module.exports = { runProgram, isChosen }
+module.exports = { splitAtProgram, runProgram, isChosen }
