@@ -273,7 +273,9 @@ mod tests {
     #[test]
     fn when_bounds_shrink_the_newest_stay() {
         let memory = Memory::new(10, 1_000, 0.0);
-        (0..10).for_each(|n| drop(insert(&memory, &n.to_string(), 100)));
+        for n in 0..10 {
+            insert(&memory, &n.to_string(), 100);
+        }
         assert_eq!(memory.fill(), 1.0);
         memory.resize(4, 1_000);
         let keys: Vec<String> = memory.keys().iter().map(|key| key.as_ref().to_owned()).collect();

@@ -285,7 +285,8 @@ function drawWindows({ windows }) {
 
 function drawAlerts(state) {
   const ofMemory = ofType(state, 'memoryProfiler').flatMap(({ stats }) => stats.alerts)
-  const alerts = [...state.alerts, ...ofMemory].sort((a, b) => b.timestamp - a.timestamp)
+  // The latest first; those of rules are told without their time.
+  const alerts = [...ofMemory, ...state.alerts].reverse()
   const watched = state.sources.some(({ type }) => type === 'memoryProfiler')
   if (alerts.length === 0 && !watched) return
   const text = ({ type, metric, value, threshold }) => {
