@@ -96,8 +96,14 @@ describe('AutoTuner', () => {
     }
     await visit()
     assert.ok(cache.memoryFill >= 0.9)
-    await visit()
-    const [decision] = tuner.observe()
+    const decisions = []
+    // Three are judged together.
+    for (let count = 0; count < 3; count++) {
+      await visit()
+      decisions.push(...tuner.observe())
+    }
+    assert.equal(decisions.length, 1)
+    const [decision] = decisions
     assert.deepEqual([decision.setting, decision.from, decision.to], ['maxEntries', 100, 125])
     assert.equal(cache.maxEntries, 125)
   })

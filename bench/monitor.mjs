@@ -20,7 +20,9 @@ import {
 const ROUNDS = 9
 const CALLS = 2_000
 const IDLE_TIME = 4_000
-const WRITES = 3_000
+const WRITES = 5_000
+/** Writes between two looks of the tuner. */
+const LOOK = 500
 
 /** @param {number[]} values */
 const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1]
@@ -92,9 +94,9 @@ async function dashboard() {
 async function writesPerSecond(processor, observe) {
   const start = performance.now()
   const writes = Array.from({ length: WRITES }, (_, at) =>
-    processor.addWriteOperation(join(folder, `${at % 500}-${at}`), 'x'.repeat(4096)),
+    processor.addWriteOperation(join(folder, `${at % 500}`), 'x'.repeat(4096)),
   )
-  if (observe) for (let at = 200; at < WRITES; at += 200) await writes[at].then(observe)
+  if (observe) for (let at = LOOK; at < WRITES; at += LOOK) await writes[at].then(observe)
   await Promise.all(writes)
   return (WRITES * 1000) / (performance.now() - start)
 }

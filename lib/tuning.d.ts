@@ -77,8 +77,8 @@ export interface TuningRecording {
 
 /**
  * Finds good values for the settings of files and caches while they work: it tries a quarter more, keeps that while
- * the throughput gains 5 %, goes back when it does not, and prefers less that does as much. When memory is short it
- * halves the settings. It does nothing before `start()`.
+ * the throughput gains 5 %, goes back when it does not, and prefers less that does as much; three observations are
+ * judged together, by their median. When memory is short it halves the settings at once. It does nothing before `start()`.
  */
 export class AutoTuner extends EventEmitter<{ decision: [decision: TuningDecision] }> {
   /** @throws TypeError or RangeError for wrong options. */

@@ -14,7 +14,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::{Changes, Stamp, Terms};
 
-/// How many hits are noted before the policy is told.
+/// How many hits are noted before the policy is told, and how many entries it takes at a time.
 const READS: usize = 64;
 
 /// An entry and where its value is.
@@ -76,11 +76,13 @@ impl Memory {
         let resized = policy(max_entries, max_bytes, &self.books);
         let before = std::mem::replace(&mut *self.policy.write(), resized.clone());
         // An entry that does not fit is not admitted, so those that are to stay come first.
-        for key in self.keys().into_iter().rev() {
-            if let Some(ticket) = before.get(&key) {
-                resized.insert(key, ticket);
-                resized.run_pending_tasks();
+        for keys in self.keys().rchunks(READS) {
+            for key in keys.iter().rev() {
+                if let Some(ticket) = before.get(key) {
+                    resized.insert(Arc::clone(key), ticket);
+                }
             }
+            resized.run_pending_tasks();
         }
     }
 

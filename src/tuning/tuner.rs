@@ -52,7 +52,7 @@ mod tests {
     fn each_setting_sees_its_own_effect() {
         let mut tuner = Tuner::new([(4.0, LIMITS), (10.0, LIMITS)]);
         let flat = observed(100.0);
-        let turns: Vec<_> = (0..20).flat_map(|_| tuner.decide(&flat)).collect();
+        let turns: Vec<_> = (0..60).flat_map(|_| tuner.decide(&flat)).collect();
         // The first one is tried and goes back before the second has its turn.
         let indices: Vec<_> = turns.iter().map(|(index, _)| *index).collect();
         assert_eq!(indices[..4], [0, 0, 1, 1]);
