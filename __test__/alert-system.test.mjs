@@ -15,12 +15,19 @@ before(async () => {
 })
 after(() => rm(folder, { recursive: true }))
 
-/** @param {import('node:http').RequestListener} listener */
-async function serve(listener) {
+/**
+ * @param {import('node:test').TestContext} t
+ * @param {import('node:http').RequestListener} listener
+ */
+async function serve(t, listener) {
   const server = createServer(listener)
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
   await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)))
   const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
-  return { url: `http://127.0.0.1:${port}/secret`, server }
+  return `http://127.0.0.1:${port}/secret`
 }
 
 describe('AlertSystem', () => {
@@ -106,10 +113,10 @@ describe('AlertSystem', () => {
     assert.equal(alerts.rules.length, 3)
   })
 
-  test('posts to the webhook', async () => {
+  test('posts to the webhook', async (t) => {
     /** @type {Buffer[]} */
     const body = []
-    const { url, server } = await serve(async (request, response) => {
+    const url = await serve(t, async (request, response) => {
       for await (const chunk of request) body.push(chunk)
       response.end()
     })
@@ -118,25 +125,28 @@ describe('AlertSystem', () => {
     alerts.checkThreshold('m', 2, 1)
     const [alert] = await delivered
     assert.deepEqual(JSON.parse(Buffer.concat(body).toString()), alert)
-    server.close()
   })
 
-  test('tells of a webhook that fails or does not answer, without its address', async () => {
-    const refusing = await serve((_request, response) => response.writeHead(500).end())
-    const silent = await serve(() => {})
-    for (const [{ url, server }, reason] of /** @type {const} */ ([
-      [refusing, /HTTP 500/],
-      [silent, /timeout/],
+  test('sends nothing out of the process without a webhook', (t) => {
+    const fetch = t.mock.method(globalThis, 'fetch')
+    new AlertSystem().checkThreshold('m', 2, 1)
+    assert.equal(fetch.mock.callCount(), 0)
+  })
+
+  test('tells of a webhook that fails or does not answer, without its address', async (t) => {
+    const refusing = await serve(t, (_request, response) => response.writeHead(500).end())
+    const silent = await serve(t, () => {})
+    for (const [url, timeout, reason] of /** @type {const} */ ([
+      [refusing, 60_000, /HTTP 500/],
+      [silent, 50, /timeout/],
     ])) {
-      const alerts = new AlertSystem({ webhook: { url, timeout: 50 } })
+      const alerts = new AlertSystem({ webhook: { url, timeout } })
       const undelivered = once(alerts, 'undelivered')
       alerts.checkThreshold('m', 2, 1)
       const [alert, error] = await undelivered
       assert.equal(alert.metric, 'm')
       assert.match(error.message, reason)
       assert.doesNotMatch(error.message, /secret/)
-      server.closeAllConnections()
-      server.close()
     }
   })
 

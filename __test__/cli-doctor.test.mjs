@@ -35,6 +35,7 @@ test('shows machine, Node, binary, limits and cache', async (t) => {
   assert.equal(findings.get('Node')?.message, process.versions.node)
   assert.match(findings.get('Cache')?.message ?? '', /: 1 entries, /)
   for (const name of ['Machine', 'Binary', 'Memory']) assert.equal(findings.get(name)?.status, 'ok')
+  assert.equal(findings.get('Configuration')?.message, 'cacheSize 100, batchSize 10, concurrency 2')
   const plain = run(['--cache-dir', cacheDir])
   assert.match(plain.stdout, /^ok {4}Binary/m)
   assert.ok(!plain.stdout.includes('\x1b'))
@@ -47,6 +48,20 @@ test('works where the binary does not, and fails', async (t) => {
   assert.equal(status, 1)
   assert.match(stdout, /^fail {2}Binary .*broken\.node/ms)
   assert.match(stdout, /^ok {4}Node/m)
+})
+
+test('tells the configuration in force, and which key is wrong', () => {
+  const variables = {
+    NODE_ENV: 'production',
+    AIWF_NATIVE_CONCURRENCY: '4',
+    ENABLE_BATCH_PROCESSING: 'true',
+  }
+  const { status, stdout } = run([], variables)
+  assert.equal(status, 0)
+  assert.match(stdout, /^ok {4}Configuration .*concurrency 4, enableBatchProcessing$/m)
+  const wrong = run([], { AIWF_NATIVE_BATCH_SIZE: 'many' })
+  assert.equal(wrong.status, 1)
+  assert.match(wrong.stdout, /^fail {2}Configuration .*AIWF_NATIVE_BATCH_SIZE/m)
 })
 
 test('says what is wrong with a call', () => {

@@ -56,6 +56,24 @@ describe('loadConfig', () => {
     assert.equal(loadConfig('production', { cwd, file }).cacheSize, 4)
   })
 
+  test('takes an ES module', async () => {
+    await writeFile(join(cwd, 'package.json'), '{ "type": "module" }')
+    const file = join(cwd, 'aiwf-native.config.js')
+    await writeFile(file, 'export default { batchSize: await 5, production: { concurrency: 6 } }')
+    assert.deepEqual(loadConfig('production', { cwd }), {
+      cacheSize: 1000,
+      batchSize: 5,
+      concurrency: 6,
+    })
+    const other = join(cwd, 'other.mjs')
+    await writeFile(other, 'export default { batch: 5 }')
+    assert.throws(() => loadConfig('production', { cwd, file: other }), { key: 'batch' })
+    // What was loaded once is not loaded again.
+    await writeFile(join(cwd, 'broken.mjs'), 'await 0; throw new Error("no value")')
+    const broken = { code: 'ERR_AIWF_INVALID_CONFIG', message: /broken\.mjs.*no value/s }
+    assert.throws(() => loadConfig('production', { cwd, file: 'broken.mjs' }), broken)
+  })
+
   for (const [content, key] of /** @type {const} */ ([
     [{ cachesize: 1 }, 'cachesize'],
     [{ batchSize: 0 }, 'batchSize'],

@@ -92,7 +92,8 @@ describe('Monitor', () => {
       ['fileProcessor', 'memoryProfiler', 'benchmark'],
     )
     assert.ok(points.length > 0)
-    assert.deepEqual(data.loadTest, { name: 'load', point: points.at(-1) })
+    const ended = { id: 1, name: 'load', running: false, point: points.at(-1) }
+    assert.deepEqual([data.loadTest, data.loadTests], [ended, [ended]])
   })
 
   test('keeps metrics of the user, in three formats', () => {

@@ -114,6 +114,19 @@ describe('ObjectPool', () => {
     assert.equal(create.mock.callCount(), 2)
   })
 
+  test('lets an object go that cannot be reset', () => {
+    const failure = new Error('stuck')
+    const pool = new ObjectPool(
+      () => ({}),
+      () => {
+        throw failure
+      },
+    )
+    const object = pool.acquire()
+    assert.throws(() => pool.release(object), failure)
+    assert.deepEqual([pool.size, pool.acquired], [0, 0])
+  })
+
   test('refuses an object that is idle already', () => {
     const pool = new ObjectPool(() => ({}))
     const object = pool.acquire()

@@ -184,6 +184,12 @@ export class GitHubAPICache {
   cacheDir: string
   /** Milliseconds for which an entry without a policy of its own is fresh, as it stands when it is read. */
   ttl: number
+  /** Entries in memory at most; writable. When it shrinks, the oldest go. */
+  maxEntries: number
+  /** Bytes in memory at most; writable. When it shrinks, the oldest go. */
+  maxMemoryBytes: number
+  /** The share of the memory tier's room that is taken, 0 to 1. */
+  readonly memoryFill: number
   readonly memoryCache: MemoryCache
   /** The requests of `getOrFetch` under way, by key. */
   readonly pendingRequests: Map<string, Promise<any>>

@@ -8,4 +8,5 @@ module.exports = {
   ...require('./monitor.js'),
   ...require('./patterns.js'),
   ...require('./performance-benchmark.js'),
+  ...require('./tuning.js'),
 }

@@ -8,6 +8,7 @@ import type {
 import type { FileBatchProcessor } from './file-batch-processor.js'
 import type { MemoryProfiler } from './memory-profiler.js'
 import type { LoadTestPoint, PerformanceBenchmark } from './performance-benchmark.js'
+import type { AutoTuner } from './tuning.js'
 
 /** What a monitor watches. A client brings its cache and its rate limiter. */
 export type Source =
@@ -17,8 +18,15 @@ export type Source =
   | FileBatchProcessor
   | MemoryProfiler
   | PerformanceBenchmark
+  | AutoTuner
 
-export type SourceType = 'cache' | 'rateLimiter' | 'fileProcessor' | 'memoryProfiler' | 'benchmark'
+export type SourceType =
+  | 'cache'
+  | 'rateLimiter'
+  | 'fileProcessor'
+  | 'memoryProfiler'
+  | 'benchmark'
+  | 'tuner'
 
 export interface MonitorOptions {
   /** Milliseconds that rates and percentiles cover, at least 60. Default: 60,000. */
@@ -55,9 +63,23 @@ export interface MetricSummary {
 }
 
 export interface LoadTestState {
+  /** Counts the load tests of this monitor. */
+  id: number
   name: string
+  running: boolean
   /** The last second that was told. */
-  point: LoadTestPoint
+  point: LoadTestPoint | null
+}
+
+export interface SourceState {
+  type: SourceType
+  /** What its `getStats()` says, or the like. */
+  stats: any
+  /** Of a cache. What is on disk is known to a dashboard, which looks from time to time. */
+  tiers?: {
+    memory: { entries: number; hits: number }
+    disk: { entries?: number; bytes?: number; hits: number }
+  }
 }
 
 export interface DashboardData {
@@ -74,9 +96,33 @@ export interface DashboardData {
   /** `responseTime` (milliseconds) and what `record` was given. */
   windows: Record<string, MetricSummary>
   /** All attached objects, in the order they were attached. */
-  sources: { type: SourceType; stats: any }[]
-  /** The latest load test of an attached benchmark. */
+  sources: SourceState[]
+  /** The load test of an attached benchmark that was told of last. */
   loadTest: LoadTestState | null
+  /** The latest ten load tests. */
+  loadTests: LoadTestState[]
+  /** The latest ten alerts of `options.alerts`. */
+  alerts: Alert[]
+}
+
+export interface ServeOptions {
+  /** Of 127.0.0.1. Default: 0, any free one. */
+  port?: number
+  /** Milliseconds between two figures, 100 to 10,000. Default: 1,000. */
+  interval?: number
+  /** What the page calls the process. Default: the name of its script. */
+  title?: string
+}
+
+/** A page that shows live what a monitor knows. It keeps neither the process nor the event loop alive. */
+export interface DashboardServer extends AsyncDisposable {
+  /** The address of the page, with the token that opens it: who knows it can read all that the monitor knows. */
+  readonly url: string
+  readonly port: number
+  /** How many pages are open; eight at most. */
+  readonly followers: number
+  /** Resolves when every connection has ended; the pages say so. */
+  close(): Promise<void>
 }
 
 /** The shape of OTLP/JSON. */
@@ -92,7 +138,7 @@ export class Monitor implements AsyncIterable<DashboardData> {
   /** @throws TypeError or RangeError for wrong options. */
   constructor(options?: MonitorOptions)
   /**
-   * Watches an object from now on; twice is once. A cache's `getOrFetch` and a benchmark's `runLoadTest` are wrapped
+   * Watches an object from now on; twice is once, also for the cache of a client. A cache's `getOrFetch` and a benchmark's `runLoadTest` are wrapped
    * on this object until it is detached.
    *
    * @throws TypeError for anything else than an object of an engine.
@@ -111,6 +157,13 @@ export class Monitor implements AsyncIterable<DashboardData> {
   summary(metric: string): MetricSummary | null
   readonly metrics: LiveMetrics
   generateDashboardData(): DashboardData
+  /**
+   * Serves a page on 127.0.0.1 that draws it all live, from native threads: memory and processors go on
+   * while the event loop is blocked, and what JavaScript knows joins when it turns.
+   *
+   * @throws TypeError or RangeError for wrong options, and the system's error, such as `EADDRINUSE`.
+   */
+  serve(options?: ServeOptions): Promise<DashboardServer>
   /** Prometheus' text format 0.0.4; each name begins with `aiwf_`. */
   toPrometheus(): string
   toOpenTelemetry(): OpenTelemetryMetrics

@@ -3,6 +3,7 @@
 
 mod benchmark;
 mod cache;
+mod dashboard;
 mod errors;
 mod files;
 mod github;
@@ -15,3 +16,4 @@ mod raw;
 mod report;
 mod settle;
 mod testing;
+mod tuning;

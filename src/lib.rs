@@ -12,11 +12,14 @@
 //! - [`mirror`]: the main job; composes `github` and `files`.
 //! - [`memory`]: what the process holds, and whether it leaks.
 //! - [`monitor`]: metrics over sliding windows, and alarms about them.
+//! - [`dashboard`]: a page that shows it all live; composes a server and `memory`.
+//! - [`tuning`]: settings that find their own values.
 //! - `bindings`: the border to JavaScript; no other room imports napi.
 
 pub mod benchmark;
 mod bindings;
 pub mod cache;
+pub mod dashboard;
 pub mod error;
 pub mod files;
 pub mod github;
@@ -27,3 +30,4 @@ pub mod monitor;
 pub mod page;
 pub mod runtime;
 pub mod tls;
+pub mod tuning;

@@ -18,7 +18,8 @@ pub fn whole(title: &str, content: &str) -> String {
     )
 }
 
-const STYLE: &str = include_str!("page/page.css");
+/// What pages look like: in the colours of the reader's scheme, readable on a phone.
+pub const STYLE: &str = include_str!("page/page.css");
 
 /// How a figure is written.
 pub type Unit = fn(f64) -> String;

@@ -66,6 +66,26 @@ class GitHubAPICache {
     this.#tiers.ttl = lifetime('ttl', value)
   }
 
+  get maxEntries() {
+    return this.#tiers.memoryBounds.maxEntries
+  }
+
+  set maxEntries(value) {
+    this.#tiers.resizeMemory({ maxEntries: args.integer('maxEntries', value, 1) })
+  }
+
+  get maxMemoryBytes() {
+    return this.#tiers.memoryBounds.maxMemoryBytes
+  }
+
+  set maxMemoryBytes(value) {
+    this.#tiers.resizeMemory({ maxMemoryBytes: args.number('maxMemoryBytes', value, 1) })
+  }
+
+  get memoryFill() {
+    return this.#tiers.memoryFill
+  }
+
   get pendingRequests() {
     return this.#readThrough.pending
   }

@@ -129,6 +129,14 @@ class MemoryTier {
   }
 
   /**
+   * @param {number} maxEntries
+   * @param {number} maxBytes
+   */
+  resize(maxEntries, maxBytes) {
+    this.#swept(this.#native.resize(maxEntries, maxBytes))
+  }
+
+  /**
    * The tier as a Map.
    *
    * @param {(key: string, entry: types.MemoryEntry) => void} set

@@ -20,6 +20,7 @@ const FOREVER = Number.POSITIVE_INFINITY
 class Tiers {
   #native
   #memory
+  #bounds
   #learns
   /** Reads of the disk under way, by key. @type {Map<string, Promise<Found | undefined>>} */
   #reads = new Map()
@@ -34,6 +35,7 @@ class Tiers {
     this.ttl = ttl
     this.#native = new native.NativeCache(settler, path.resolve(cacheDir), rules)
     this.#memory = new MemoryTier(this.#native, onUnused)
+    this.#bounds = { maxEntries: rules.maxEntries, maxMemoryBytes: rules.maxMemoryBytes }
     this.#learns = rules.adaptiveTtl !== undefined
     this.disk = new DiskTier(this.#native)
     this.memoryView = this.#memory.view((key, { data, timestamp, ttl }) => {
@@ -43,6 +45,20 @@ class Tiers {
 
   get memorySize() {
     return this.#memory.size
+  }
+
+  get memoryFill() {
+    return this.#native.fill
+  }
+
+  get memoryBounds() {
+    return this.#bounds
+  }
+
+  /** @param {{ maxEntries?: number, maxMemoryBytes?: number }} bounds */
+  resizeMemory(bounds) {
+    const { maxEntries, maxMemoryBytes } = Object.assign(this.#bounds, bounds)
+    this.#memory.resize(maxEntries, maxMemoryBytes)
   }
 
   /**

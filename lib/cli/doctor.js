@@ -8,13 +8,14 @@ const manifest = require('../../package.json')
 const { currentHost, platformName } = require('../internal/platform.js')
 const { processReport } = require('../internal/process-report.js')
 const { defaultCacheDir } = require('./cache-dir.js')
+const { coloured } = require('./colour.js')
 const { bytes } = require('./summary.js')
 
 /** @typedef {{ name: string, status: 'ok' | 'warn' | 'fail', message: string }} Finding */
 
 const HELP = `Usage: aiwf-native doctor [options]
 
-Shows what the machine, Node, the binary, the limits and the cache look like.
+Shows what the machine, Node, the binary, the limits, the configuration in force and the cache look like.
 
 Options:
   --cache-dir <folder>  the cache (default: ~/.cache/aiwf-native, or $XDG_CACHE_HOME/aiwf-native)
@@ -35,7 +36,7 @@ const OLDEST_NODE = 20
 /** Below it, a batch of files at the default concurrency and a few hundred connections do not fit. */
 const FEW_DESCRIPTORS = 1024
 
-const COLOURS = { ok: 32, warn: 33, fail: 31 }
+const COLOURS = /** @type {const} */ ({ ok: 'green', warn: 'yellow', fail: 'red' })
 
 /**
  * `aiwf-native doctor`
@@ -56,7 +57,7 @@ async function doctor(args) {
     return 0
   }
   const native = binary()
-  const findings = [machine(), node(), native, memory(), ...descriptors()]
+  const findings = [machine(), node(), native, memory(), ...descriptors(), configuration()]
   // Without the binary no cache can be opened.
   if (native.status === 'ok') findings.push(await cache(values['cache-dir'] || defaultCacheDir()))
   if (values.json) console.log(JSON.stringify({ findings }, null, 2))
@@ -109,6 +110,23 @@ function descriptors() {
 }
 
 /**
+ * What `loadConfig()` and `features` say here.
+ *
+ * @returns {Finding}
+ */
+function configuration() {
+  const name = 'Configuration'
+  const { features, loadConfig } = require('../configuration.js')
+  try {
+    const config = Object.entries(loadConfig()).map(([key, value]) => `${key} ${value}`)
+    const on = Object.entries(features).flatMap(([key, value]) => (value ? [key] : []))
+    return { name, status: 'ok', message: [...config, ...on].join(', ') }
+  } catch (error) {
+    return { name, status: 'fail', message: /** @type {Error} */ (error).message }
+  }
+}
+
+/**
  * @param {string} cacheDir
  * @returns {Promise<Finding>}
  */
@@ -129,10 +147,8 @@ async function cache(cacheDir) {
 
 /** @param {Finding} finding */
 function line({ name, status, message }) {
-  const coloured = process.stdout.isTTY && !process.env.NO_COLOR
-  const word = status.padEnd(4)
-  const shown = coloured ? `\x1b[${COLOURS[status]}m${word}\x1b[39m` : word
-  return `${shown}  ${name.padEnd(10)}  ${message}`
+  const word = coloured(COLOURS[status], status.padEnd(4), process.stdout)
+  return `${word}  ${name.padEnd(13)}  ${message}`
 }
 
 module.exports = { doctor }

@@ -7,6 +7,7 @@ Commands:
   install <owner/repo> [path] [dest]   mirror a folder of a GitHub repository to disk
   cache <stats|verify|clean|clear>     look after the cache
   profile -- node <script>             profile the memory of a Node program
+  dashboard [-- <program>]             show live what a program does, on a page in the browser
   doctor                               show what machine, Node, binary, limits and cache look like
 
 Options:
@@ -23,6 +24,7 @@ const commands = {
   install: () => require('./install.js').install,
   cache: () => require('./cache.js').cache,
   profile: () => require('./profile.js').profile,
+  dashboard: () => require('./dashboard.js').dashboard,
   doctor: () => require('./doctor.js').doctor,
 }
 
@@ -50,4 +52,4 @@ async function main(args) {
   return command()(rest)
 }
 
-module.exports = { main }
+module.exports = { main, commands }

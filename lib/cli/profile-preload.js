@@ -4,13 +4,12 @@
 // Loaded into the profiled process before its own code: profiles its memory until it exits.
 
 const { writeFileSync } = require('node:fs')
-const { isMainThread } = require('node:worker_threads')
 const { MemoryProfiler } = require('../memory-profiler.js')
+const { isChosen } = require('./program.js')
 
-const { AIWF_NATIVE_PROFILE: file, AIWF_NATIVE_PROFILE_PARENT: parent } = process.env
+const { AIWF_NATIVE_PROFILE: file } = process.env
 
-// Of this process only: not of its worker threads and child processes, which inherit the environment.
-if (file && isMainThread && String(process.ppid) === parent) {
+if (file && isChosen()) {
   const profiler = new MemoryProfiler({ samplingInterval: 100, silent: true, alertCallback() {} })
   profiler.startProfiling()
   // A process that exits has no turn left for asynchronous work.

@@ -1,11 +1,11 @@
 // @ts-check
 'use strict'
 
-const { spawn } = require('node:child_process')
 const { mkdtemp, readFile, rm } = require('node:fs/promises')
-const { constants, tmpdir } = require('node:os')
+const { tmpdir } = require('node:os')
 const { join } = require('node:path')
 const { parseArgs } = require('node:util')
+const { runProgram, splitAtProgram } = require('./program.js')
 const { bytes } = require('./summary.js')
 
 /** @import { MemoryReport } from '../memory-profiler.js' */
@@ -35,9 +35,7 @@ const OPTIONS = /** @type {const} */ ({
  * @returns {Promise<number>} the exit code
  */
 async function profile(args) {
-  const separator = args.indexOf('--')
-  const own = separator < 0 ? args : args.slice(0, separator)
-  const command = separator < 0 ? [] : args.slice(separator + 1)
+  const { own, program: command = [] } = splitAtProgram(args)
   let values
   try {
     values = parseArgs({ args: own, options: OPTIONS }).values
@@ -52,7 +50,8 @@ async function profile(args) {
   const folder = await mkdtemp(join(tmpdir(), 'aiwf-native-'))
   try {
     const file = join(folder, 'report.json')
-    const code = await run(command, file)
+    const preload = join(__dirname, 'profile-preload.js')
+    const code = await runProgram(command, preload, { AIWF_NATIVE_PROFILE: file })
     report(await readFile(file, 'utf8').catch(() => undefined), values.json ?? false)
     return code
   } catch (error) {
@@ -61,30 +60,6 @@ async function profile(args) {
   } finally {
     await rm(folder, { recursive: true })
   }
-}
-
-/**
- * @param {string[]} command
- * @param {string} file where the program's profiler writes its report
- * @returns {Promise<number>} the exit code, 128 and its number for a signal as in a shell
- */
-function run([program, ...args], file) {
-  // Quoted: the path may have spaces.
-  const preload = `--require ${JSON.stringify(join(__dirname, 'profile-preload.js'))}`
-  const options = [process.env.NODE_OPTIONS, preload].filter(Boolean).join(' ')
-  const env = {
-    ...process.env,
-    NODE_OPTIONS: options,
-    AIWF_NATIVE_PROFILE: file,
-    AIWF_NATIVE_PROFILE_PARENT: String(process.pid),
-  }
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { env, stdio: 'inherit' })
-    child.on('error', reject)
-    child.on('close', (code, signal) => {
-      resolve(code ?? 128 + (signal ? constants.signals[signal] : 0))
-    })
-  })
 }
 
 /**

@@ -4,8 +4,10 @@
 // One configuration from four places. Each overrides those before it: the defaults of the environment, the
 // file, the file's section for the environment, environment variables.
 
+const { execFileSync } = require('node:child_process')
 const { existsSync, readFileSync } = require('node:fs')
 const { resolve } = require('node:path')
+const { pathToFileURL } = require('node:url')
 const { inspect } = require('node:util')
 const args = require('../internal/arguments.js')
 
@@ -74,10 +76,34 @@ function settingsOf(file, env) {
 function read(file) {
   try {
     if (file.endsWith('.json')) return JSON.parse(readFileSync(file, 'utf8'))
-    const exported = require(file)
+    const exported = exportedBy(file)
     return exported?.default ?? exported
   } catch (error) {
     throw invalid(file, `cannot be read: ${/** @type {Error} */ (error).message}`, { cause: error })
+  }
+}
+
+/** What a Node prints of a module that another one cannot require. */
+const PRINT =
+  'import(process.argv[1]).then(({ default: value }) => console.log(JSON.stringify(value)))'
+
+/**
+ * A module's exports. An ES module that this Node cannot load without waiting, as none before 22.12, is loaded by
+ * another Node.
+ *
+ * @param {string} file
+ */
+function exportedBy(file) {
+  try {
+    return require(file)
+  } catch (error) {
+    const { code } = /** @type {NodeJS.ErrnoException} */ (error)
+    if (code !== 'ERR_REQUIRE_ESM' && code !== 'ERR_REQUIRE_ASYNC_MODULE') throw error
+    const printed = execFileSync(process.execPath, ['-e', PRINT, pathToFileURL(file).href], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    return JSON.parse(printed)
   }
 }
 

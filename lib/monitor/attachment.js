@@ -8,51 +8,89 @@ const { GitHubAPICache, OptimizedGitHubClient, RateLimiter } = require('../cache
 const { FileBatchProcessor } = require('../file-batch-processor.js')
 const { MemoryProfiler } = require('../memory-profiler.js')
 const { PerformanceBenchmark } = require('../performance-benchmark.js')
+const { AutoTuner } = require('../tuning.js')
 
 /** @import * as types from '../monitor.js' */
 
 /**
  * @typedef {object} Attachment
  * @property {types.SourceType} type
- * @property {() => any} stats
+ * @property {() => { stats: any, [more: string]: any }} read what it does now
  * @property {() => void} detach
+ * @property {() => Promise<void>} [refresh] renews what is too slow to be read each time
  */
 
 /**
  * @typedef {object} Observer
  * @property {(durationMs: number) => void} onFetch a cache has asked the network
- * @property {(name: string, point: any) => void} onLoad a load test told of its last second
+ * @property {(name: string) => LoadTestObserver} onLoadTest a load test begins
  */
 
+/** @typedef {{ onPoint(point: any): void, onEnd(): void }} LoadTestObserver */
+
 /**
- * @param {unknown} source
- * @param {Observer} observer
- * @returns {Attachment[]}
+ * What there is to watch of an object: a client brings its cache, which may be watched already.
+ *
+ * @param {any} source
+ * @returns {object[]}
  */
-function attach(source, observer) {
-  if (source instanceof OptimizedGitHubClient) {
-    const limiter = () => source.rateLimiter.getStats?.()
-    return [...attach(source.cache, observer), { type: 'rateLimiter', stats: limiter, detach() {} }]
+function partsOf(source) {
+  return source instanceof OptimizedGitHubClient ? [source.cache, source] : [source]
+}
+
+/**
+ * @param {unknown} part
+ * @param {Observer} observer
+ * @returns {Attachment}
+ */
+function attach(part, observer) {
+  if (part instanceof GitHubAPICache) return watchedCache(part, observer)
+  if (part instanceof OptimizedGitHubClient) {
+    return { type: 'rateLimiter', read: () => ({ stats: part.getStats().rateLimit }), detach() {} }
   }
-  if (source instanceof GitHubAPICache) {
-    const detach = replace(source, 'getOrFetch', (original) => timedFetch(original, observer))
-    return [{ type: 'cache', stats: () => source.getStats(), detach }]
+  if (part instanceof RateLimiter) {
+    return { type: 'rateLimiter', read: () => ({ stats: part.getStats() }), detach() {} }
   }
-  if (source instanceof RateLimiter) {
-    return [{ type: 'rateLimiter', stats: () => source.getStats(), detach() {} }]
+  if (part instanceof FileBatchProcessor) {
+    return { type: 'fileProcessor', read: () => ({ stats: part.getStats() }), detach() {} }
   }
-  if (source instanceof FileBatchProcessor) {
-    return [{ type: 'fileProcessor', stats: () => source.getStats(), detach() {} }]
+  if (part instanceof MemoryProfiler) {
+    return { type: 'memoryProfiler', read: () => ({ stats: profilerStats(part) }), detach() {} }
   }
-  if (source instanceof MemoryProfiler) {
-    return [{ type: 'memoryProfiler', stats: () => profilerStats(source), detach() {} }]
+  if (part instanceof AutoTuner) {
+    return { type: 'tuner', read: () => ({ stats: tunerStats(part) }), detach() {} }
   }
-  if (source instanceof PerformanceBenchmark) {
-    const detach = replace(source, 'runLoadTest', (original) => toldLoadTest(original, observer))
-    const stats = () => ({ suites: source.results.length })
-    return [{ type: 'benchmark', stats, detach }]
+  if (part instanceof PerformanceBenchmark) {
+    const detach = replace(part, 'runLoadTest', (original) => toldLoadTest(original, observer))
+    const read = () => ({ stats: { suites: part.results.length } })
+    return { type: 'benchmark', read, detach }
   }
-  throw args.invalidType('source', 'an object of one of the engines', source)
+  throw args.invalidType('source', 'an object of one of the engines', part)
+}
+
+/**
+ * @param {GitHubAPICache} cache
+ * @param {Observer} observer
+ * @returns {Attachment}
+ */
+function watchedCache(cache, observer) {
+  /** @type {{ entries?: number, bytes?: number }} */
+  let disk = {}
+  const detach = replace(cache, 'getOrFetch', (original) => timedFetch(original, observer))
+  return {
+    type: 'cache',
+    read() {
+      const stats = cache.getStats()
+      const hits = cache.hitsByTier
+      const memory = { entries: stats.memorySize, hits: hits.memory }
+      return { stats, tiers: { memory, disk: { ...disk, hits: hits.disk } } }
+    },
+    async refresh() {
+      const { entries, bytes } = await cache.diskStats()
+      disk = { entries, bytes }
+    },
+    detach,
+  }
 }
 
 /**
@@ -105,19 +143,30 @@ function timedFetch(original, observer) {
  * @param {Observer} observer
  */
 function toldLoadTest(original, observer) {
-  return /** @this {any} */ function (/** @type {any} */ config) {
-    if (typeof config !== 'object' || config === null) return original.call(this, config)
+  return /** @this {any} */ async function (/** @type {any} */ config) {
+    // The benchmark says what is wrong with it.
+    if (typeof config?.name !== 'string') return original.call(this, config)
+    const told = observer.onLoadTest(config.name)
     const onProgress = (/** @type {any} */ point) => {
-      observer.onLoad(config.name, point)
+      told.onPoint(point)
       config.onProgress?.(point)
     }
-    return original.call(this, { ...config, onProgress })
+    try {
+      return await original.call(this, { ...config, onProgress })
+    } finally {
+      told.onEnd()
+    }
   }
 }
 
 /** @param {MemoryProfiler} profiler */
-function profilerStats({ profiling, samples, alerts }) {
-  return { profiling, samples: samples.length, alerts: alerts.slice(-10) }
+function profilerStats({ profiling, samples, alerts, thresholds }) {
+  return { profiling, samples: samples.length, alerts: alerts.slice(-10), thresholds }
 }
 
-module.exports = { attach }
+/** @param {InstanceType<typeof AutoTuner>} tuner */
+function tunerStats({ running, log }) {
+  return { running, log: log.slice(-20) }
+}
+
+module.exports = { attach, partsOf }

@@ -5,7 +5,9 @@ const { setTimeout: sleep } = require('node:timers/promises')
 const args = require('../internal/arguments.js')
 const native = require('../internal/native.js')
 const { AlertSystem } = require('./alert-system.js')
-const { attach } = require('./attachment.js')
+const { attach, partsOf } = require('./attachment.js')
+const { DashboardServer } = require('./dashboard.js')
+const { LoadTests } = require('./load-tests.js')
 const { openTelemetry } = require('./open-telemetry.js')
 
 /** @import * as types from '../monitor.js' */
@@ -16,11 +18,12 @@ class Monitor {
   #native
   #interval
   #alerts
-  /** @type {Map<object, Attachment[]>} */
+  /** The parts of each attached object. @type {Map<object, object[]>} */
   #sources = new Map()
+  /** By part, with how many attached objects have it. @type {Map<object, Attachment & { owners: number }>} */
+  #attachments = new Map()
   #apiCalls = 0
-  /** @type {types.LoadTestState | null} */
-  #loadTest = null
+  #loadTests = new LoadTests()
 
   /** @param {types.MonitorOptions} [options] */
   constructor(options = {}) {
@@ -35,13 +38,24 @@ class Monitor {
   /** @param {types.Source} source */
   attach(source) {
     if (this.#sources.has(source)) return this
-    this.#sources.set(source, attach(source, this.#observer))
+    const parts = partsOf(source)
+    for (const part of parts) {
+      const known = this.#attachments.get(part)
+      if (known) known.owners++
+      else this.#attachments.set(part, { ...attach(part, this.#observer), owners: 1 })
+    }
+    this.#sources.set(source, parts)
     return this
   }
 
   /** @param {types.Source} source */
   detach(source) {
-    for (const { detach } of this.#sources.get(source) ?? []) detach()
+    for (const part of this.#sources.get(source) ?? []) {
+      const attachment = this.#attachments.get(part)
+      if (!attachment || --attachment.owners > 0) continue
+      attachment.detach()
+      this.#attachments.delete(part)
+    }
     return this.#sources.delete(source)
   }
 
@@ -87,9 +101,20 @@ class Monitor {
       processingStats: this.#stats('fileProcessor')[0] ?? null,
       metrics: this.metrics,
       windows: this.#native.summaries(),
-      sources: this.#attachments().map(({ type, stats }) => ({ type, stats: stats() })),
-      loadTest: this.#loadTest,
+      sources: [...this.#attachments.values()].map(({ type, read }) => ({ type, ...read() })),
+      loadTest: this.#loadTests.latest,
+      loadTests: this.#loadTests.states,
+      alerts: this.#alerts?.history.slice(-10) ?? [],
     }
+  }
+
+  /** @param {types.ServeOptions} [options] */
+  async serve(options = {}) {
+    const refresh = async () => {
+      const slow = [...this.#attachments.values()].map(({ refresh }) => refresh?.())
+      await Promise.allSettled(slow)
+    }
+    return await DashboardServer.start(this, this.#loadTests, refresh, options)
   }
 
   toPrometheus() {
@@ -115,19 +140,13 @@ class Monitor {
       this.#apiCalls++
       this.record('responseTime', durationMs)
     },
-    onLoad: (name, point) => {
-      this.#loadTest = { name, point }
-    },
-  }
-
-  #attachments() {
-    return [...this.#sources.values()].flat()
+    onLoadTest: (name) => this.#loadTests.begin(name),
   }
 
   /** @param {types.SourceType} wanted */
   #stats(wanted) {
-    const found = this.#attachments().filter(({ type }) => type === wanted)
-    return found.map(({ stats }) => stats())
+    const found = [...this.#attachments.values()].filter(({ type }) => type === wanted)
+    return found.map(({ read }) => read().stats)
   }
 
   #cacheHitRate() {

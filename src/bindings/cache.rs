@@ -176,6 +176,18 @@ impl NativeCache {
         self.memory.len() as u32
     }
 
+    /// Other bounds of the memory tier. Slots that empty are among [`Self::freed`].
+    #[napi(catch_unwind)]
+    pub fn resize(&self, max_entries: f64, max_memory_bytes: f64) {
+        self.memory.resize(max_entries as u64, max_memory_bytes as u64);
+    }
+
+    /// The share of the memory tier's room that is taken, 0 to 1.
+    #[napi(getter)]
+    pub fn fill(&self) -> f64 {
+        self.memory.fill()
+    }
+
     /// Uses another folder from now on. What was begun ends in the old one.
     #[napi(catch_unwind)]
     pub fn use_folder(&self, settler: &Settler, cache_dir: String) {

@@ -10,11 +10,11 @@
 use std::{collections::HashMap, mem, sync::Arc};
 
 use moka::sync::Cache;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use super::{Changes, Stamp, Terms};
 
-/// How many hits are noted before the policy is told.
+/// How many hits are noted before the policy is told, and how many entries it takes at a time.
 const READS: usize = 64;
 
 /// An entry and where its value is.
@@ -51,34 +51,45 @@ struct Books {
 #[derive(Clone, Copy, Debug)]
 struct Ticket {
     slot: u32,
-    weight: u32,
+    bytes: u64,
 }
 
 /// See the module's description.
 pub struct Memory {
-    policy: Cache<Arc<str>, Ticket>,
+    /// Another one once the bounds change: moka's are fixed.
+    policy: RwLock<Cache<Arc<str>, Ticket>>,
     books: Arc<Mutex<Books>>,
-    /// The least an entry weighs, in bytes.
-    share: u64,
     /// See [`Terms::jitter`].
     jitter: f64,
 }
 
 impl Memory {
-    /// Holds at most `max_entries` entries and `max_bytes` bytes. One number bounds both: an entry weighs
-    /// its bytes, but at least its even share of them.
+    /// Holds at most `max_entries` entries and `max_bytes` bytes.
     pub fn new(max_entries: u64, max_bytes: u64, jitter: f64) -> Self {
-        let share = (max_bytes / max_entries.max(1)).clamp(1, u32::MAX.into());
         let books = Arc::new(Mutex::new(Books::default()));
-        let ledger = Arc::clone(&books);
-        let policy = Cache::builder()
-            .max_capacity(share * max_entries.min(max_bytes))
-            .weigher(|_, ticket: &Ticket| ticket.weight)
-            .eviction_listener(move |key: Arc<Arc<str>>, ticket: Ticket, _| {
-                ledger.lock().release(&key, ticket.slot);
-            })
-            .build();
-        Self { policy, books, share, jitter }
+        let policy = RwLock::new(policy(max_entries, max_bytes, &books));
+        Self { policy, books, jitter }
+    }
+
+    /// Other bounds from now on. What no longer fits goes, the oldest first; how popular the rest is is learnt anew.
+    pub fn resize(&self, max_entries: u64, max_bytes: u64) {
+        let resized = policy(max_entries, max_bytes, &self.books);
+        let before = std::mem::replace(&mut *self.policy.write(), resized.clone());
+        // An entry that does not fit is not admitted, so those that are to stay come first.
+        for keys in self.keys().rchunks(READS) {
+            for key in keys.iter().rev() {
+                if let Some(ticket) = before.get(key) {
+                    resized.insert(Arc::clone(key), ticket);
+                }
+            }
+            resized.run_pending_tasks();
+        }
+    }
+
+    /// The share of the room that is taken, 0 to 1.
+    pub fn fill(&self) -> f64 {
+        let policy = self.policy.read();
+        policy.weighted_size() as f64 / policy.policy().max_capacity().unwrap_or(0).max(1) as f64
     }
 
     /// Whether the value in `slot` is fresh at `now` in a cache with this `ttl`; if so, that is a hit.
@@ -94,8 +105,9 @@ impl Memory {
             let popular = books.take_reads();
             // The policy may evict, which is entered in the books.
             drop(books);
+            let policy = self.policy.read();
             for key in popular {
-                self.policy.get(&key);
+                policy.get(&key);
             }
         }
         true
@@ -103,7 +115,7 @@ impl Memory {
 
     /// The entry with this key. The policy is told that it was asked for, even if there is none.
     pub fn get(&self, key: &str) -> Option<Held> {
-        let ticket = self.policy.get(key)?;
+        let ticket = self.policy.read().get(key)?;
         let books = self.books.lock();
         Some(books.slots.get(ticket.slot as usize)?.as_ref()?.held)
     }
@@ -112,11 +124,11 @@ impl Memory {
     /// evicted at once: then the slot is among [`Self::freed`].
     pub fn insert(&self, key: &str, stamp: Stamp, changes: Option<Changes>, bytes: u64) -> u32 {
         let key: Arc<str> = key.into();
-        let weight = u32::try_from(bytes.max(self.share)).unwrap_or(u32::MAX);
         let slot = self.books.lock().open(Arc::clone(&key), stamp, changes);
-        self.policy.insert(key, Ticket { slot, weight });
+        let policy = self.policy.read();
+        policy.insert(key, Ticket { slot, bytes });
         // Left to itself, moka evicts a little later.
-        self.policy.run_pending_tasks();
+        policy.run_pending_tasks();
         slot
     }
 
@@ -135,8 +147,9 @@ impl Memory {
 
     /// Takes an entry out; whether there was one.
     pub fn remove(&self, key: &str) -> bool {
-        let removed = self.policy.remove(key).is_some();
-        self.policy.run_pending_tasks();
+        let policy = self.policy.read();
+        let removed = policy.remove(key).is_some();
+        policy.run_pending_tasks();
         removed
     }
 
@@ -147,8 +160,9 @@ impl Memory {
             let slots = books.slots.iter().flatten();
             slots.filter(|slot| doomed(slot.held.stamp)).map(|slot| Arc::clone(&slot.key)).collect()
         };
-        let removed = doomed.iter().filter(|key| self.policy.remove(*key).is_some()).count();
-        self.policy.run_pending_tasks();
+        let policy = self.policy.read();
+        let removed = doomed.iter().filter(|key| policy.remove(*key).is_some()).count();
+        policy.run_pending_tasks();
         removed
     }
 
@@ -181,6 +195,22 @@ impl Memory {
         books.vacant.extend(&freed);
         freed
     }
+}
+
+/// A policy that tells `books` what it evicts. One number bounds entries and bytes: an entry weighs its bytes,
+/// but at least its even share of them.
+fn policy(max_entries: u64, max_bytes: u64, books: &Arc<Mutex<Books>>) -> Cache<Arc<str>, Ticket> {
+    let share = (max_bytes / max_entries.max(1)).clamp(1, u32::MAX.into());
+    let ledger = Arc::clone(books);
+    Cache::builder()
+        .max_capacity(share * max_entries.min(max_bytes))
+        .weigher(move |_, ticket: &Ticket| {
+            u32::try_from(ticket.bytes.max(share)).unwrap_or(u32::MAX)
+        })
+        .eviction_listener(move |key: Arc<Arc<str>>, ticket: Ticket, _| {
+            ledger.lock().release(&key, ticket.slot);
+        })
+        .build()
 }
 
 impl Books {
@@ -269,13 +299,31 @@ mod tests {
         assert!((0..5).all(|n| memory.get(&n.to_string()).is_some()));
     }
 
+    #[test]
+    fn when_bounds_shrink_the_newest_stay() {
+        let memory = Memory::new(10, 1_000, 0.0);
+        for n in 0..10 {
+            insert(&memory, &n.to_string(), 100);
+        }
+        assert_eq!(memory.fill(), 1.0);
+        memory.resize(4, 1_000);
+        let keys: Vec<String> = memory.keys().iter().map(|key| key.as_ref().to_owned()).collect();
+        assert_eq!(
+            (keys, memory.freed().len()),
+            (["6", "7", "8", "9"].map(str::to_owned).into(), 6)
+        );
+        memory.resize(100, 10_000);
+        assert_eq!((memory.len(), memory.fill()), (4, 0.04));
+        assert!(memory.hit(memory.get("9").unwrap().slot, 0.0, 1.0));
+    }
+
     proptest! {
         /// Whatever happens, the bounds hold, the books agree, and no slot is used twice.
         #[test]
         fn the_bounds_hold(
-            max_entries in 1u64..6,
-            max_bytes in 1u64..2_000,
-            steps in prop::collection::vec((0u8..12, 0u64..700, 0u8..4), 1..80),
+            mut max_entries in 1u64..6,
+            mut max_bytes in 1u64..2_000,
+            steps in prop::collection::vec((0u8..12, 0u64..700, 0u8..6), 1..80),
         ) {
             let memory = Memory::new(max_entries, max_bytes, 0.0);
             let mut sizes: HashMap<u32, u64> = HashMap::new();
@@ -284,6 +332,10 @@ mod tests {
                 match what {
                     0 => prop_assert_eq!(memory.get(&key).is_some(), memory.remove(&key)),
                     1 => prop_assert!(memory.get(&key).is_none_or(|held| memory.hit(held.slot, 0.0, 1.0))),
+                    2 => {
+                        (max_entries, max_bytes) = (u64::from(name) % 6 + 1, bytes + 1);
+                        memory.resize(max_entries, max_bytes);
+                    }
                     _ => {
                         let slot = insert(&memory, &key, bytes);
                         prop_assert!(sizes.insert(slot, bytes).is_none());

@@ -118,6 +118,8 @@ fn kind_name(kind: io::ErrorKind) -> Option<&'static str> {
 const TABLE: &[(&str, &str, i32)] = &[
     ("E2BIG", "argument list too long", -4093),
     ("EACCES", "permission denied", -4092),
+    ("EADDRINUSE", "address already in use", -4091),
+    ("EADDRNOTAVAIL", "address not available", -4090),
     ("EAGAIN", "resource temporarily unavailable", -4088),
     ("EBADF", "bad file descriptor", -4083),
     ("EBUSY", "resource busy or locked", -4082),
@@ -159,6 +161,8 @@ fn name(errno: i32) -> Option<&'static str> {
     Some(match errno {
         libc::E2BIG => "E2BIG",
         libc::EACCES => "EACCES",
+        libc::EADDRINUSE => "EADDRINUSE",
+        libc::EADDRNOTAVAIL => "EADDRNOTAVAIL",
         libc::EAGAIN => "EAGAIN",
         libc::EBADF => "EBADF",
         libc::EBUSY => "EBUSY",
@@ -213,7 +217,9 @@ fn name(error: i32) -> Option<&'static str> {
         87 | 13 => "EINVAL",
         8 | 14 => "ENOMEM",
         109 | 232 => "EPIPE",
-        1920 => "EACCES",
+        1920 | 10013 => "EACCES",
+        10048 => "EADDRINUSE",
+        10049 => "EADDRNOTAVAIL",
         _ => return None,
     })
 }

@@ -1,0 +1,50 @@
+// @ts-check
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { GitHubAPICache } from '../lib/index.js'
+import { workspace } from './support/workspace.mjs'
+
+test('the bounds of a working cache can be changed, and the newest stay', async (t) => {
+  const cache = new GitHubAPICache(await workspace(t), 300_000, { maxEntries: 10 })
+  await cache.init()
+  assert.deepEqual([cache.maxEntries, cache.maxMemoryBytes], [10, 64 * 2 ** 20])
+  const values = Array.from({ length: 10 }, (_, at) => ({ at }))
+  for (const value of values) await cache.set(`${value.at}`, value)
+  assert.equal(cache.memoryFill, 1)
+
+  cache.maxEntries = 4
+  assert.equal(cache.getStats().memorySize, 4)
+  const kept = [...cache.memoryCache.values()].map(({ data }) => data.at)
+  assert.deepEqual(kept.toSorted(), [6, 7, 8, 9])
+  // The very objects, and what left comes back from the disk.
+  assert.equal(await cache.get('9'), values[9])
+  const again = await cache.get('0')
+  assert.ok(again !== values[0] && again.at === 0)
+
+  cache.maxEntries = 20
+  for (const value of values) await cache.set(`${value.at}`, value)
+  assert.equal(cache.getStats().memorySize, 10)
+  cache.maxMemoryBytes = 1
+  assert.equal(cache.getStats().memorySize, 0)
+  await cache.set('large', 'text')
+  assert.equal(cache.getStats().memorySize, 0)
+  assert.equal(await cache.get('large'), 'text')
+})
+
+test('wrong bounds are refused', () => {
+  const cache = /** @type {any} */ (new GitHubAPICache())
+  for (const [name, value, code] of [
+    ['maxEntries', 0, 'ERR_OUT_OF_RANGE'],
+    ['maxEntries', 1.5, 'ERR_OUT_OF_RANGE'],
+    ['maxMemoryBytes', 0, 'ERR_OUT_OF_RANGE'],
+    ['maxMemoryBytes', '1', 'ERR_INVALID_ARG_TYPE'],
+  ]) {
+    assert.throws(
+      () => {
+        cache[name] = value
+      },
+      { code },
+    )
+  }
+  assert.deepEqual([cache.maxEntries, cache.maxMemoryBytes], [1000, 64 * 2 ** 20])
+})

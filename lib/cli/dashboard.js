@@ -1,0 +1,151 @@
+// @ts-check
+'use strict'
+
+const { existsSync } = require('node:fs')
+const { join, resolve } = require('node:path')
+const { parseArgs } = require('node:util')
+const { defaultCacheDir } = require('./cache-dir.js')
+const { runProgram, splitAtProgram } = require('./program.js')
+
+/** @import { WatchOptions } from './watch.js' */
+
+const HELP = `Usage: aiwf-native dashboard [options] [-- <program> [arguments]]
+
+Serves a page on 127.0.0.1 that shows live what a program does: memory and processors, load tests, caches, rate limits,
+files, alerts. Its address has a token and is shown on standard error. The page goes on while the event loop is blocked.
+
+  -- node app.js            a Node program; what it makes of this package appears by itself
+  -- suite.mjs              the same for a script
+  -- load http://...        a command of aiwf-native
+
+Without a program: shows the cache on disk, until it is interrupted.
+
+Options:
+  --port <n>            of 127.0.0.1 (default: any free one)
+  --interval <ms>       between two figures, 100 to 10000 (default: 1000)
+  --rules <file>        alerts by the rules of a JSON file: [{ "metric": "rss", "threshold": 500000000 }]; metrics are
+                        apiCalls, cacheHitRate, responseTime, rss, heapUsed, heapTotal, external
+  --tune                lets the settings of caches and file processors find their values; the page shows why
+  --cache-dir <folder>  the cache (default: ~/.cache/aiwf-native, or $XDG_CACHE_HOME/aiwf-native)
+  --json                print the address as JSON: { "url", "port" }
+  -h, --help            show this help
+
+Exit code: that of the program; 0 after an interruption, 1 if it could not be started, 2 called wrongly.
+`
+
+/** @satisfies {import('node:util').ParseArgsConfig['options']} */
+const OPTIONS = /** @type {const} */ ({
+  port: { type: 'string', default: '0' },
+  interval: { type: 'string', default: '1000' },
+  rules: { type: 'string' },
+  tune: { type: 'boolean' },
+  'cache-dir': { type: 'string' },
+  json: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h' },
+})
+
+/**
+ * `aiwf-native dashboard`
+ *
+ * @param {string[]} args
+ * @returns {Promise<number>} the exit code
+ */
+async function dashboard(args) {
+  const { own, program: command } = splitAtProgram(args)
+  let values
+  try {
+    values = parseArgs({ args: own, options: OPTIONS }).values
+  } catch (error) {
+    return misused(/** @type {Error} */ (error).message)
+  }
+  if (values.help) {
+    console.log(HELP)
+    return 0
+  }
+  const port = wholeNumber(values.port, 0, 65_535)
+  if (port === undefined) {
+    return misused(`--port must be a whole number up to 65535, not '${values.port}'`)
+  }
+  const interval = wholeNumber(values.interval, 100, 10_000)
+  if (interval === undefined) {
+    return misused(`--interval must be a whole number from 100 to 10000, not '${values.interval}'`)
+  }
+  if (command?.length === 0) return misused("expected a program after '--'")
+  const { rules, tune, json } = values
+  const options = { port, interval, rules: rules && resolve(rules), tune, json }
+  try {
+    if (!command) return await show(values['cache-dir'] || defaultCacheDir(), options)
+    const preload = join(__dirname, 'dashboard-preload.js')
+    const variables = { AIWF_NATIVE_DASHBOARD: JSON.stringify(options) }
+    return await runProgram(asProgram(command), preload, variables)
+  } catch (error) {
+    console.error(`aiwf-native: ${/** @type {Error} */ (error).message}`)
+    return 1
+  }
+}
+
+/**
+ * Shows the cache, until the command is interrupted.
+ *
+ * @param {string} cacheDir
+ * @param {WatchOptions & { json: boolean }} options
+ */
+async function show(cacheDir, { json, ...options }) {
+  const { GitHubAPICache } = require('../cache-system.js')
+  const { announce, watch } = require('./watch.js')
+  const { add, serve } = watch({ ...options, title: `Cache in ${cacheDir}` })
+  // Opening it would make it.
+  if (existsSync(cacheDir)) {
+    const cache = new GitHubAPICache(cacheDir)
+    await cache.init()
+    add(cache)
+  }
+  const server = await serve()
+  announce(process.stderr, server, json)
+  await interruption()
+  await server.close()
+  return 0
+}
+
+/** Resolves when the user or the system wants an end; until then the process lives. */
+function interruption() {
+  return new Promise((resolve) => {
+    const alive = setInterval(() => {}, 2 ** 30)
+    const end = () => {
+      clearInterval(alive)
+      resolve(undefined)
+    }
+    process.once('SIGINT', end)
+    process.once('SIGTERM', end)
+  })
+}
+
+/**
+ * A command of ours and a script are run by this very Node.
+ *
+ * @param {string[]} command
+ */
+function asProgram([program, ...args]) {
+  if (/\.[cm]?js$/.test(program)) return [process.execPath, program, ...args]
+  const { commands } = require('./main.js')
+  if (!Object.hasOwn(commands, program)) return [program, ...args]
+  return [process.execPath, join(__dirname, '../../bin/aiwf-native.js'), program, ...args]
+}
+
+/**
+ * @param {string} text
+ * @param {number} min
+ * @param {number} max
+ */
+function wholeNumber(text, min, max) {
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN
+  return value >= min && value <= max ? value : undefined
+}
+
+/** @param {string} message */
+function misused(message) {
+  console.error(`aiwf-native dashboard: ${message}\n\n${HELP}`)
+  return 2
+}
+
+module.exports = { dashboard }

@@ -1,0 +1,51 @@
+// @ts-check
+'use strict'
+
+// Runs a program of the user's with a module of ours loaded before its own code.
+
+const { spawn } = require('node:child_process')
+const { constants } = require('node:os')
+
+/**
+ * Our own arguments, and the program after `--`, if there is one.
+ *
+ * @param {string[]} args
+ * @returns {{ own: string[], program?: string[] }}
+ */
+function splitAtProgram(args) {
+  const separator = args.indexOf('--')
+  if (separator < 0) return { own: args }
+  return { own: args.slice(0, separator), program: args.slice(separator + 1) }
+}
+
+/**
+ * @param {string[]} command
+ * @param {string} preload the module; it asks `isChosen` whether it is meant
+ * @param {NodeJS.ProcessEnv} variables for it
+ * @returns {Promise<number>} the exit code, 128 and its number for a signal as in a shell
+ */
+function runProgram([program, ...args], preload, variables) {
+  // Quoted: the path may have spaces.
+  const required = `--require ${JSON.stringify(preload)}`
+  const env = {
+    ...process.env,
+    ...variables,
+    NODE_OPTIONS: [process.env.NODE_OPTIONS, required].filter(Boolean).join(' '),
+    AIWF_NATIVE_PRELOAD_PARENT: String(process.pid),
+  }
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { env, stdio: 'inherit' })
+    child.on('error', reject)
+    child.on('close', (code, signal) => {
+      resolve(code ?? 128 + (signal ? constants.signals[signal] : 0))
+    })
+  })
+}
+
+/** Whether this process is the program itself, and not a worker thread or child of it, which inherit the environment. */
+function isChosen() {
+  const { isMainThread } = require('node:worker_threads')
+  return isMainThread && String(process.ppid) === process.env.AIWF_NATIVE_PRELOAD_PARENT
+}
+
+module.exports = { splitAtProgram, runProgram, isChosen }

@@ -1,0 +1,86 @@
+// @ts-check
+'use strict'
+
+// What the dashboard of a command watches, whether in its own process or in a program's.
+
+const { FileBatchProcessor } = require('../file-batch-processor.js')
+const { GitHubAPICache, OptimizedGitHubClient } = require('../cache-system.js')
+const { MemoryProfiler } = require('../memory-profiler.js')
+const { AlertSystem, Monitor } = require('../monitor.js')
+const { AutoTuner } = require('../tuning.js')
+
+/**
+ * @typedef {object} WatchOptions
+ * @property {number} port
+ * @property {number} interval
+ * @property {string} [title]
+ * @property {string} [rules] a file of alert rules
+ * @property {boolean} [tune]
+ */
+
+/** Equal alerts of memory are held back for so many milliseconds. */
+const ALERT_INTERVAL = 60_000
+
+/**
+ * A monitor with the memory of this process, alerts by rules, and a tuner if one is wanted.
+ *
+ * @param {WatchOptions} options
+ */
+function watch({ port, interval, title, rules, tune }) {
+  const alerts = new AlertSystem({ repeatAfter: ALERT_INTERVAL })
+  const monitor = new Monitor({ alerts })
+  const profiler = new MemoryProfiler({
+    samplingInterval: interval,
+    alertInterval: ALERT_INTERVAL,
+    silent: true,
+    alertCallback() {},
+  })
+  profiler.startProfiling()
+  monitor.attach(profiler)
+  const tuner = tune ? new AutoTuner({ interval }).start() : undefined
+  if (tuner) monitor.attach(tuner)
+  return {
+    monitor,
+    async serve() {
+      if (rules) {
+        await alerts.loadRules(rules)
+        setInterval(() => alerts.check(figures(monitor)), interval).unref()
+      }
+      return await monitor.serve({ port, interval, title })
+    },
+    /** @param {any} object */
+    add(object) {
+      monitor.attach(object)
+      if (isTunable(object)) tuner?.attach(object)
+    },
+    /** @param {any} object */
+    remove(object) {
+      monitor.detach(object)
+      tuner?.detach(object)
+    },
+  }
+}
+
+/** What rules may be about. @param {Monitor} monitor */
+function figures(monitor) {
+  const { rss, heapUsed, heapTotal, external } = process.memoryUsage()
+  return { ...monitor.metrics, rss, heapUsed, heapTotal, external }
+}
+
+/** @param {unknown} object */
+function isTunable(object) {
+  return [FileBatchProcessor, GitHubAPICache, OptimizedGitHubClient].some(
+    (tunable) => object instanceof tunable,
+  )
+}
+
+/**
+ * @param {{ write(text: string): unknown }} stream
+ * @param {{ url: string, port: number }} address
+ * @param {boolean} json
+ */
+function announce(stream, address, json) {
+  stream.write(json ? `${JSON.stringify(address)}\n` : `Dashboard: ${address.url}\n`)
+}
+
+module.exports = { watch, announce }

@@ -1,0 +1,5 @@
+'use strict'
+
+const { AutoTuner } = require('./tuning/auto-tuner.js')
+
+module.exports = { AutoTuner }
