@@ -7,6 +7,8 @@ Commands:
   install <owner/repo> [path] [dest]   mirror a folder of a GitHub repository to disk
   cache <stats|verify|clean|clear>     look after the cache
   profile -- node <script>             profile the memory of a Node program
+  bench <suite.js> ...                 run benchmark suites, compare them with a baseline
+  load <url>                           put load on a server
   doctor                               show what machine, Node, binary, limits and cache look like
 
 Options:
@@ -23,6 +25,8 @@ const commands = {
   install: () => require('./install.js').install,
   cache: () => require('./cache.js').cache,
   profile: () => require('./profile.js').profile,
+  bench: () => require('./bench.js').bench,
+  load: () => require('./load.js').load,
   doctor: () => require('./doctor.js').doctor,
 }
 
