@@ -162,7 +162,8 @@ describe('a run', () => {
   }
 
   test('that is aborted amid a call, sync or async, makes no more and tears down', async () => {
-    for (const wait of [() => undefined, never]) {
+    const reject = () => Promise.reject(new Error('aborted'))
+    for (const wait of [() => undefined, never, reject]) {
       const controller = new AbortController()
       let calls = 0
       const fn = () => {
@@ -176,6 +177,24 @@ describe('a run', () => {
     await assert.rejects(run(() => 1, { signal: AbortSignal.abort() }).running, {
       name: 'AbortError',
     })
+  })
+
+  test('that is aborted amid a set-up waits for it no longer', async () => {
+    for (const place of ['suite', 'test']) {
+      const controller = new AbortController()
+      const setup = () => {
+        queueMicrotask(() => controller.abort('enough'))
+        return never()
+      }
+      const benchmark = new PerformanceBenchmark({ silent: true })
+      const test = { name: 'test', fn: () => assert.fail('must not run') }
+      const suite =
+        place === 'suite'
+          ? { name: 'suite', tests: [test], setup }
+          : { name: 'suite', tests: [{ ...test, setup }] }
+      const { signal } = controller
+      await assert.rejects(benchmark.run(suite, { signal }), (reason) => reason === 'enough')
+    }
   })
 
   test('tells of its progress', async () => {

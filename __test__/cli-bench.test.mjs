@@ -5,6 +5,8 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { palette } from '../lib/cli/figures.js'
+import { liveLine } from '../lib/cli/live-line.js'
 import { serve } from './support/http-server.mjs'
 import { workspace } from './support/workspace.mjs'
 
@@ -112,6 +114,39 @@ describe('bench', () => {
     const help = await run('bench', '--help')
     assert.equal(help.status, 0)
     assert.match(help.stdout, /--baseline/)
+  })
+})
+
+describe('a terminal', () => {
+  /** @param {boolean} isTTY */
+  const stream = (isTTY) => {
+    /** @type {string[]} */
+    const written = []
+    return { isTTY, written, write: (/** @type {string} */ text) => written.push(text) }
+  }
+
+  test('alone sees the bar, which goes away', () => {
+    for (const isTTY of [true, false]) {
+      const seen = stream(isTTY)
+      const line = liveLine(seen)
+      line.show(0.5, 'half')
+      line.clear()
+      assert.equal(seen.written.join('').includes('half'), isTTY)
+      assert.equal(seen.written.at(-1), isTTY ? '\r\x1b[K' : undefined)
+    }
+  })
+
+  test('alone sees colours, unless NO_COLOR is set', (t) => {
+    const before = process.env.NO_COLOR
+    t.after(() => {
+      if (before === undefined) delete process.env.NO_COLOR
+      else process.env.NO_COLOR = before
+    })
+    delete process.env.NO_COLOR
+    assert.equal(palette(stream(true)).bad('x'), '\x1b[31mx\x1b[0m')
+    assert.equal(palette(stream(false)).bad('x'), 'x')
+    process.env.NO_COLOR = '1'
+    assert.equal(palette(stream(true)).bad('x'), 'x')
   })
 })
 

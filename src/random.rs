@@ -3,6 +3,7 @@
 use std::f64::consts::TAU;
 
 /// SplitMix64. (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014.)
+#[derive(Debug)]
 pub struct Random(u64);
 
 impl Random {

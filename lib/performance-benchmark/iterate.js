@@ -145,8 +145,7 @@ class Run {
    * @returns {boolean} whether the loop has to return
    */
   rest(time) {
-    this.#closeSpan()
-    this.#startSpan()
+    this.#startSpan(this.#closeSpan())
     return (
       this.#stopped ||
       time >= this.#end ||
@@ -170,23 +169,26 @@ class Run {
     return Number.isFinite(throughput) ? throughput : NaN
   }
 
-  #startSpan() {
+  /** @param {number} [heap] if it was just read */
+  #startSpan(heap = usedHeap()) {
     this.#spanStart = this.filled
-    this.#heap = usedHeap()
+    this.#heap = heap
     this.pause = performance.now() + SPAN
   }
 
-  /** What the heap grew by is dealt out among the calls of the span. */
+  /** What the heap grew by is dealt out among the calls of the span. @returns {number} its size now */
   #closeSpan() {
+    const heap = usedHeap()
     const timings = this.filled - this.#spanStart
-    if (timings === 0) return
+    if (timings === 0) return heap
     const { overhead } = this.#options
     const { batch, durations } = this
-    const grown = (usedHeap() - this.#heap - overhead.heap) / (timings * batch)
+    const grown = (heap - this.#heap - overhead.heap) / (timings * batch)
     this.#heaps.fill(grown, this.#spanStart, this.filled)
     for (let index = this.#spanStart; index < this.filled; index++) {
       durations[index] = Math.max(durations[index] - overhead.clock, 0) / batch
     }
+    return heap
   }
 
   /** @param {(durations: Float64Array, heaps: Float64Array, rates: Float64Array) => void} take */

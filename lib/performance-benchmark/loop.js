@@ -60,6 +60,8 @@ async function awaitAll(run, pending) {
   const { fn, context, batch, attempt } = run
   let before = pending ? run.started : clock.now()
   let call = pending ? run.begun : 0
+  // The call may have ended the run itself; then nobody is to hear of its failure.
+  if (run.left <= 0) pending?.then(undefined, () => {})
   while (run.left > 0) {
     let result
     try {

@@ -141,7 +141,7 @@ class Measurement {
       samples.durations(),
       samples.heapChanges(),
       samples.rates(),
-    ].map((values) => Array.from(values))
+    ].map(listOf)
     if (duration.length < samples.count) this.#facts.sampled = duration.length
     return {
       metrics: { duration, memory, throughput, errors },
@@ -154,6 +154,13 @@ class Measurement {
       statistics: samples.durationStatistics() ?? undefined,
     }
   }
+}
+
+/** Several times as fast as `Array.from`. @param {Float64Array} values */
+function listOf(values) {
+  const list = new Array(values.length)
+  for (let index = 0; index < values.length; index++) list[index] = values[index]
+  return list
 }
 
 /**

@@ -51,6 +51,9 @@ class SuiteRun {
   /** The message of its error, if it fails. @param {'setup' | 'teardown'} name */
   async #hook(name) {
     const watchdog = new Watchdog(this.#benchmark.options.timeout)
+    const { signal } = this.#stop
+    const abort = () => watchdog.interrupt(signal.reason)
+    signal.addEventListener('abort', abort)
     try {
       await runHook(() => this.#suite[name]?.(), watchdog)
       return undefined
@@ -59,6 +62,7 @@ class SuiteRun {
       this.#warn(message)
       return message
     } finally {
+      signal.removeEventListener('abort', abort)
       watchdog.stop()
     }
   }

@@ -23,16 +23,25 @@ pub struct Sample {
     pub rate: f64,
 }
 
+#[derive(Debug)]
 pub struct Samples {
     kept: Vec<Sample>,
     count: u64,
     random: Random,
-    /// Exact figures of all durations: running mean and sum of squared distances from it (Welford 1962).
+    /// Known from when not all are kept.
+    all: Option<Box<All>>,
+}
+
+/// The figures of all durations.
+#[derive(Debug)]
+struct All {
+    count: u64,
+    /// Running mean and sum of squared distances from it (Welford 1962).
     mean: f64,
     squares: f64,
     min: f64,
     max: f64,
-    durations: Histogram<u64>,
+    histogram: Histogram<u64>,
 }
 
 /// Units of the histogram in a millisecond: a thousandth of a nanosecond each.
@@ -43,33 +52,20 @@ const LONGEST: u64 = 86_400_000 * 1_000_000_000;
 
 impl Default for Samples {
     fn default() -> Self {
-        #[expect(clippy::expect_used, reason = "1 ≤ 1, twice that ≤ a day, 3 ≤ 5 digits")]
-        let durations = Histogram::new_with_bounds(1, LONGEST, 3).expect("valid bounds");
-        Self {
-            kept: Vec::new(),
-            count: 0,
-            random: Random::new(0),
-            mean: 0.0,
-            squares: 0.0,
-            min: f64::INFINITY,
-            max: f64::NEG_INFINITY,
-            durations,
-        }
+        Self { kept: Vec::new(), count: 0, random: Random::new(0), all: None }
     }
 }
 
 impl Samples {
     pub fn add(&mut self, sample: Sample) {
         self.count += 1;
-        let distance = sample.duration - self.mean;
-        self.mean += distance / self.count as f64;
-        self.squares += distance * (sample.duration - self.mean);
-        self.min = self.min.min(sample.duration);
-        self.max = self.max.max(sample.duration);
-        self.durations.saturating_record((sample.duration * PER_MILLISECOND).round() as u64);
         if self.kept.len() < KEPT {
             self.kept.push(sample);
-        } else if let Some(place) = self.kept.get_mut(self.random.below(self.count as usize)) {
+            return;
+        }
+        let kept = &self.kept;
+        self.all.get_or_insert_with(|| Box::new(All::of(kept))).add(sample.duration);
+        if let Some(place) = self.kept.get_mut(self.random.below(self.count as usize)) {
             *place = sample;
         }
     }
@@ -87,27 +83,47 @@ impl Samples {
     /// The figures of all durations, if [`kept`](Self::kept) has not all of them. What the histogram does not tell
     /// (the interval of the median, the deviation from it, outliers) is that of the sample; outliers are scaled up.
     pub fn durations(&self) -> Option<Statistics> {
-        if self.count as usize == self.kept.len() {
-            return None;
-        }
+        let all = self.all.as_ref()?;
         let sample: Vec<f64> = self.kept.iter().map(|sample| sample.duration).collect();
         let sample = Statistics::of(&sample)?;
-        let at = |quantile| {
-            let value = self.durations.value_at_quantile(quantile) as f64 / PER_MILLISECOND;
-            value.clamp(self.min, self.max)
-        };
         let scale = self.count as f64 / self.kept.len() as f64;
         Some(Statistics {
-            min: self.min,
-            max: self.max,
-            avg: self.mean,
-            median: at(0.5),
-            p95: at(0.95),
-            p99: at(0.99),
-            stddev: (self.squares / self.count as f64).sqrt(),
+            min: all.min,
+            max: all.max,
+            avg: all.mean,
+            median: all.quantile(0.5),
+            p95: all.quantile(0.95),
+            p99: all.quantile(0.99),
+            stddev: (all.squares / all.count as f64).sqrt(),
             outliers: (sample.outliers as f64 * scale).round() as usize,
             ..sample
         })
+    }
+}
+
+impl All {
+    fn of(samples: &[Sample]) -> Self {
+        #[expect(clippy::expect_used, reason = "1 ≤ 1, twice that ≤ a day, 3 ≤ 5 digits")]
+        let histogram = Histogram::new_with_bounds(1, LONGEST, 3).expect("valid bounds");
+        let (min, max) = (f64::INFINITY, f64::NEG_INFINITY);
+        let mut all = Self { count: 0, mean: 0.0, squares: 0.0, min, max, histogram };
+        samples.iter().for_each(|sample| all.add(sample.duration));
+        all
+    }
+
+    fn add(&mut self, duration: f64) {
+        self.count += 1;
+        let distance = duration - self.mean;
+        self.mean += distance / self.count as f64;
+        self.squares += distance * (duration - self.mean);
+        self.min = self.min.min(duration);
+        self.max = self.max.max(duration);
+        self.histogram.saturating_record((duration * PER_MILLISECOND).round() as u64);
+    }
+
+    fn quantile(&self, share: f64) -> f64 {
+        let value = self.histogram.value_at_quantile(share) as f64 / PER_MILLISECOND;
+        value.clamp(self.min, self.max)
     }
 }
 
