@@ -40,14 +40,19 @@ describe('HTTP/2', () => {
   test('requests arrive whole, and many share a connection', async () => {
     /** @type {{ headers: http2.IncomingHttpHeaders, body: string }[]} */
     const seen = []
+    let answer = () => {}
+    // Nobody is answered before all have connected.
+    const connected = new Promise((resolve) => (answer = () => resolve(undefined)))
+    let sessions = 0
     const server = http2.createServer((request, response) => {
       let body = ''
       request.on('data', (piece) => (body += piece))
       request.on('end', () => {
         seen.push({ headers: request.headers, body })
-        response.end('hello')
+        connected.then(() => response.end('hello'))
       })
     })
+    server.on('session', () => ++sessions === 3 && answer())
     const { metrics, config } = await serving(server, (url) =>
       load({
         target: `${url}path?query`,

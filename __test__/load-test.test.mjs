@@ -42,6 +42,19 @@ async function serving(server, use) {
   }
 }
 
+/**
+ * Resolves once so many clients have connected. A server that answers nobody before has a request of each of them.
+ *
+ * @param {net.Server} server
+ * @param {number} count
+ */
+const connected = (server, count) =>
+  new Promise((resolve) => {
+    server.on('connection', () => {
+      if (--count === 0) resolve(undefined)
+    })
+  })
+
 /** A server that treats each arriving request as `answer` says. @param {(socket: net.Socket) => void} answer */
 const raw = (answer) =>
   net.createServer((socket) => {
@@ -54,8 +67,9 @@ describe('a URL', () => {
     const seen = []
     const server = http.createServer((request, response) => {
       seen.push(request)
-      request.resume().on('end', () => response.end('hello'))
+      request.resume().on('end', () => all.then(() => response.end('hello')))
     })
+    const all = connected(server, 3)
     const result = await serving(server, (url) =>
       load({
         target: `${url}path?query`,
@@ -104,10 +118,14 @@ describe('a URL', () => {
   })
 
   test('chunked bodies, HEAD, closing servers and kept connections all work', async () => {
-    const chunked = http.createServer((_, response) => {
+    const chunked = http.createServer(async (_, response) => {
+      await allOfChunked
       response.write('a'.repeat(40_000))
       response.end('b')
     })
+    const allOfChunked = connected(chunked, 3)
+    const headed = http.createServer((_, response) => allOfHeaded.then(() => response.end('body')))
+    const allOfHeaded = connected(headed, 3)
     const closing = http.createServer({ keepAlive: false }, (_, response) => {
       response.setHeader('connection', 'close').end('x')
     })
@@ -116,7 +134,7 @@ describe('a URL', () => {
     const endless = raw((socket) => socket.end('HTTP/1.1 200 OK\r\n\r\nuntil the end'))
     for (const [server, method, connections] of /** @type {const} */ ([
       [chunked, 'GET', 3],
-      [http.createServer((_, response) => response.end('body')), 'HEAD', 3],
+      [headed, 'HEAD', 3],
       [closing, 'GET', 30],
       [silent, 'GET', 30],
       [endless, 'GET', 30],
@@ -185,11 +203,13 @@ describe('a URL', () => {
   })
 
   test('requests in flight at the end are cut off and counted', async () => {
+    let arrived = 0
     const { metrics } = await serving(
-      raw(() => {}),
-      (target) => load({ target, duration: 50 }),
+      raw(() => arrived++),
+      (target) => load({ target, duration: 200 }),
     )
-    assert.deepEqual([metrics.totalRequests, metrics.errors.timeout], [3, 3])
+    assert(arrived > 0)
+    assert.deepEqual([metrics.totalRequests, metrics.errors.timeout], [arrived, arrived])
   })
 
   test('an aborted test rejects with the reason', async () => {
@@ -263,8 +283,14 @@ describe('a function', () => {
   test('that never settles or throws is counted', async () => {
     const never = await load({ target: () => new Promise(() => {}), timeout: 5, maxRequests: 6 })
     assert.deepEqual([never.metrics.totalRequests, never.metrics.errors.timeout], [6, 6])
-    const cut = await load({ target: () => new Promise(() => {}), duration: 5 })
-    assert.deepEqual([cut.metrics.totalRequests, cut.metrics.errors.timeout], [3, 3])
+    let calls = 0
+    const stuck = () => {
+      calls++
+      return new Promise(() => {})
+    }
+    const cut = await load({ target: stuck, duration: 200, timeout: 60_000 })
+    assert(calls > 0)
+    assert.deepEqual([cut.metrics.totalRequests, cut.metrics.errors.timeout], [calls, calls])
     const target = () => {
       throw new Error('at once')
     }

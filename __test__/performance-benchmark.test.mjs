@@ -470,7 +470,9 @@ describe('BenchmarkSuites', () => {
       )
       const { summary } = await new PerformanceBenchmark({ ...quiet, iterations: 3 }).run(suite)
       assert.equal(summary.passedTests, 2)
-      const result = /** @type {any} */ (await suite.tests[0].fn())
+      const result = /** @type {any} */ (
+        await suite.tests[0].fn({ signal: new AbortController().signal })
+      )
       assert(result.duration >= 0)
       const left = await fs.readdir(os.tmpdir())
       assert.deepEqual(

@@ -1,122 +1,143 @@
-// What the harness itself costs an iteration, and how fast the load test is, each beside a baseline row.
-// The load test's server runs in a process of its own: node bench/benchmark.mjs
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
-import http from 'node:http'
-import net from 'node:net'
-import { fileURLToPath } from 'node:url'
+// @ts-check
+
+// What measuring costs, and what is measured: `run` beside tinybench and mitata, in turns, on the same functions.
+// Arguments: milliseconds each function is timed for, rounds.
+
 import { PerformanceBenchmark } from '../lib/performance-benchmark.js'
+import { peer } from './peer.mjs'
 
-const ROUNDS = 5
-const ITERATIONS = 100_000
-const REPLY = Buffer.from('HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\nHello, World!')
+const TIME = Number(process.argv[2] ?? 500)
+const ROUNDS = Number(process.argv[3] ?? 5)
+const ITERATIONS = 200_000
 
-if (process.argv[2] === 'serve') serve()
-else await main()
+const { Bench } = await peer('tinybench')
+const { measure: mitata } = await peer('mitata')
 
-/** One fixed answer to each arriving piece: a request is never longer than one. */
-function serve() {
-  const server = net.createServer((socket) => {
-    socket.setNoDelay()
-    socket.on('data', () => socket.write(REPLY))
-    socket.on('error', () => {})
-  })
-  server.listen(0, '127.0.0.1', () => process.send?.(server.address()))
-}
+console.log(`What an iteration costs, µs; best of ${ROUNDS} rounds of ${ITERATIONS} iterations`)
+console.table(await costs())
+console.log(
+  `What is measured: the median of a function's timings; best of ${ROUNDS} rounds of ${TIME} ms`,
+)
+console.table(await agreement())
 
-async function main() {
-  console.table(await harness())
-  console.table(await load())
-}
-
-async function harness() {
+async function costs() {
   const rows = []
   for (const [name, fn] of /** @type {const} */ ([
     ['empty function', () => {}],
     ['empty async function', async () => {}],
   ])) {
+    const [ours, loop, reference] = await inTurns([
+      () => run(fn, { iterations: ITERATIONS }).then(({ totalTime }) => totalTime),
+      () => bareLoop(fn),
+      () => readingMemory(fn),
+    ])
+    const each = (/** @type {number} */ total) => Number(((total * 1e3) / ITERATIONS).toFixed(3))
     rows.push({
       name,
-      'run(), µs an iteration': await best(async () => {
-        const benchmark = new PerformanceBenchmark({ silent: true, iterations: ITERATIONS })
-        const { tests } = await benchmark.run({ name, tests: [{ name, fn }] })
-        return tests[0].totalTime
-      }),
-      'bare loop, µs an iteration': await best(async () => {
-        const start = performance.now()
-        for (let iteration = 0; iteration < ITERATIONS; iteration++) await fn()
-        return performance.now() - start
-      }),
+      'run()': each(ours),
+      'bare loop': each(loop),
+      // As AIWF's own harness did it.
+      'process.memoryUsage() twice': each(reference),
     })
   }
   return rows
 }
 
-/** @param {() => Promise<number>} measure milliseconds of all iterations */
-async function best(measure) {
-  let least = Number.POSITIVE_INFINITY
-  for (let round = 0; round < ROUNDS; round++) least = Math.min(least, await measure())
-  return Number(((least * 1000) / ITERATIONS).toFixed(3))
+/** @param {() => unknown} fn */
+async function bareLoop(fn) {
+  const start = performance.now()
+  for (let iteration = 0; iteration < ITERATIONS; iteration++) {
+    const result = fn()
+    if (result instanceof Promise) await result
+  }
+  return performance.now() - start
 }
 
-async function load() {
-  const server = fork(fileURLToPath(import.meta.url), ['serve'])
-  const [{ port }] = await once(server, 'message')
-  const rows = []
-  for (const concurrency of [10, 50]) {
-    rows.push({ concurrency, ...(await native(port, concurrency)) })
-    rows.push({ concurrency, ...(await agent(port, concurrency)) })
+/** A tenth of the iterations, as it takes so long. @param {() => unknown} fn */
+async function readingMemory(fn) {
+  const metrics = { duration: [], memory: [] }
+  const start = performance.now()
+  for (let iteration = 0; iteration < ITERATIONS / 10; iteration++) {
+    const before = process.memoryUsage().heapUsed
+    const from = performance.now()
+    await fn()
+    metrics.duration.push(/** @type {never} */ (performance.now() - from))
+    metrics.memory.push(/** @type {never} */ (process.memoryUsage().heapUsed - before))
   }
-  server.kill()
+  return (performance.now() - start) * 10
+}
+
+/** Functions that take about 10 ns to 10 ms. */
+function functions() {
+  const text = JSON.stringify(
+    Array.from({ length: 20 }, (_, index) => ({ index, name: `n${index}` })),
+  )
+  const sum = (/** @type {number} */ steps) => () => {
+    let total = 0
+    for (let step = 0; step < steps; step++) total += step * step
+    return total
+  }
+  return {
+    'sum of 10': sum(10),
+    'sum of 100': sum(100),
+    'sum of 1,000': sum(1_000),
+    'JSON.parse of 500 bytes': () => JSON.parse(text),
+    'sum of 100,000': sum(100_000),
+    'sum of 10 million': sum(10_000_000),
+    'await of a promise': async () => {},
+    'await of setImmediate': () => new Promise((resolve) => setImmediate(resolve)),
+  }
+}
+
+async function agreement() {
+  const rows = []
+  for (const [name, fn] of Object.entries(functions())) {
+    const [ours, byMitata, byTinybench] = await inTurns([
+      () =>
+        run(fn, { time: TIME }).then(({ statistics }) => (statistics.duration?.median ?? 0) * 1e6),
+      () =>
+        mitata(fn, { min_cpu_time: TIME * 1e6 }).then(
+          (/** @type {{ p50: number }} */ { p50 }) => p50,
+        ),
+      () => tinybench(fn),
+    ])
+    rows.push({
+      name,
+      'run(), ns': Number(ours.toPrecision(4)),
+      'mitata, ns': Number(byMitata.toPrecision(4)),
+      'tinybench, ns': Number(byTinybench.toPrecision(4)),
+      '÷ mitata': Number((ours / byMitata).toFixed(3)),
+      'tinybench ÷ mitata': Number((byTinybench / byMitata).toFixed(3)),
+    })
+  }
   return rows
 }
 
-/** @param {number} port @param {number} concurrency */
-async function native(port, concurrency) {
-  const before = process.cpuUsage()
-  const { metrics } = await new PerformanceBenchmark({ silent: true }).runLoadTest({
-    name: 'load',
-    target: `http://127.0.0.1:${port}/`,
-    duration: 3000,
-    rampUp: 0,
-    concurrency,
+/**
+ * @param {() => unknown} fn
+ * @param {import('../lib/performance-benchmark.js').BenchmarkTestOptions} options
+ */
+async function run(fn, options) {
+  const { tests } = await new PerformanceBenchmark({ silent: true, ...options }).run({
+    name: 'suite',
+    tests: [{ name: 'test', fn }],
   })
-  const { user, system } = process.cpuUsage(before)
-  return {
-    client: 'runLoadTest',
-    'requests/s': Math.round(metrics.throughput),
-    failed: metrics.failedRequests,
-    'CPU µs/request': Number(((user + system) / metrics.totalRequests).toFixed(2)),
-  }
+  return tests[0]
 }
 
-/**
- * The baseline: the same closed loop over Node's own client.
- *
- * @param {number} port
- * @param {number} concurrency
- */
-async function agent(port, concurrency) {
-  const keepAlive = new http.Agent({ keepAlive: true, maxSockets: concurrency })
-  const before = process.cpuUsage()
-  const start = performance.now()
-  let requests = 0
-  const worker = async () => {
-    while (performance.now() - start < 3000) {
-      const request = http.get({ port, host: '127.0.0.1', agent: keepAlive })
-      const [response] = await once(request, 'response')
-      await once(response.resume(), 'end')
-      requests++
-    }
+/** @param {() => unknown} fn */
+async function tinybench(fn) {
+  const bench = new Bench({ time: TIME })
+  bench.add('test', fn)
+  const [task] = await bench.run()
+  return task.result.latency.p50 * 1e6
+}
+
+/** The least of each over all rounds: what others do on the machine only ever adds. @param {(() => Promise<number>)[]} measures */
+async function inTurns(measures) {
+  const rounds = measures.map(() => /** @type {number[]} */ ([]))
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [index, measure] of measures.entries()) rounds[index].push(await measure())
   }
-  await Promise.all(Array.from({ length: concurrency }, worker))
-  const seconds = (performance.now() - start) / 1000
-  const { user, system } = process.cpuUsage(before)
-  keepAlive.destroy()
-  return {
-    client: 'node:http',
-    'requests/s': Math.round(requests / seconds),
-    failed: 0,
-    'CPU µs/request': Number(((user + system) / requests).toFixed(2)),
-  }
+  return rounds.map((values) => Math.min(...values))
 }

@@ -13,6 +13,53 @@ export interface BenchmarkTestOptions {
    * takes longer counts as an error. A function that blocks cannot be interrupted; it counts once it returns.
    */
   timeout?: number
+  /**
+   * Milliseconds to measure for, instead of a number of iterations. An iteration then is as many calls as take at
+   * least 50 µs, and `duration` and `memory` are the means of its calls: so even calls of a nanosecond are timed
+   * truly, but the percentiles are those of such means.
+   */
+  time?: number
+  /**
+   * `'steady'` warms up beyond `warmupIterations`, until the medians of five windows of 20 ms in a row lie within
+   * 2 %, at most for two seconds or 100 calls; the result's `steadyState` says whether they did. `'fixed'` by default.
+   */
+  warmup?: 'fixed' | 'steady'
+}
+
+/** How one run is watched and ended. */
+export interface BenchmarkRunOptions {
+  /** Ends the run between two calls, or amid one that is awaited; its promise rejects with the signal's reason. */
+  signal?: AbortSignal
+  /**
+   * Told when a test starts and ends, and every 50 ms in between, unless a call blocks. If it throws, the run ends
+   * and rejects with that error.
+   */
+  onProgress?: (progress: BenchmarkProgress) => void
+}
+
+export interface BenchmarkProgress {
+  suite: string
+  test: string
+  /** Which of the suite's tests runs, from 0. */
+  index: number
+  /** Tests of the suite. */
+  tests: number
+  /** Iterations of the test so far. */
+  iterations: number
+  /** With {@link PerformanceBenchmark.runFile}: which of the runs this is, from 0, of how many. */
+  run?: number
+  runs?: number
+}
+
+export interface BenchmarkFileOptions extends BenchmarkRunOptions {
+  /** Processes, one after the other: 1 to 50, by default 1. From 4 on results can be compared beyond chance. */
+  runs?: number
+}
+
+/** What a measured function is called with. */
+export interface BenchmarkContext {
+  /** Fires when the call has taken too long, or the run is aborted: nobody waits for the call any more. */
+  signal: AbortSignal
 }
 
 export interface BenchmarkOptions extends BenchmarkTestOptions {
@@ -21,6 +68,10 @@ export interface BenchmarkOptions extends BenchmarkTestOptions {
   /** Prints nothing; false by default. */
   silent?: boolean
 }
+
+/** Options with their defaults. */
+export type BenchmarkSettings = Required<Omit<BenchmarkOptions, 'time' | 'warmup'>> &
+  Pick<BenchmarkOptions, 'time' | 'warmup'>
 
 export interface BenchmarkHooks {
   /** Runs before. If it fails, so does the test, or every test of the suite. */
@@ -35,7 +86,7 @@ export interface BenchmarkTest extends BenchmarkTestOptions, BenchmarkHooks {
    * What is measured. If it returns a promise, that is awaited. A finite number `throughput` of its result is
    * recorded, unless `concurrency` is above 1.
    */
-  fn: () => unknown
+  fn: (context: BenchmarkContext) => unknown
 }
 
 export interface BenchmarkSuite extends BenchmarkHooks {
@@ -43,11 +94,17 @@ export interface BenchmarkSuite extends BenchmarkHooks {
   tests: BenchmarkTest[]
 }
 
-/** What was measured, iteration by iteration; failed iterations only count as errors. */
+/**
+ * What was measured, iteration by iteration; failed iterations only count as errors. Of more than 100,000 it is a
+ * uniform sample of that many.
+ */
 export interface BenchmarkMetrics {
-  /** Milliseconds. */
+  /** Milliseconds, without what reading the clock takes. */
   duration: number[]
-  /** Bytes by which the used heap changed; negative if garbage was collected meanwhile. */
+  /**
+   * Bytes by which the used heap changed; negative if garbage was collected meanwhile. It is read every 20 µs: of
+   * shorter iterations it is the mean of neighbours.
+   */
   memory: number[]
   /**
    * What the test itself returned as `throughput`; with `concurrency` above 1 the successful calls a second
@@ -95,6 +152,15 @@ export interface BenchmarkStatistics {
   errorRate: number
 }
 
+/** A row of a histogram in text. */
+export interface HistogramRow {
+  from: number
+  to: number
+  count: number
+  /** Block elements, up to 40 characters for the fullest row. */
+  bar: string
+}
+
 export interface BenchmarkTestResult {
   name: string
   /** `'failed'` if every iteration failed, or `setup` or `teardown` did. */
@@ -107,6 +173,22 @@ export interface BenchmarkTestResult {
   totalTime: number
   /** Why it failed: the first error's message. */
   error?: string
+  /** With `warmup: 'steady'`: whether it was reached. */
+  steadyState?: boolean
+  /** With `time`: calls of one iteration. */
+  callsPerIteration?: number
+  /**
+   * With `time`: the calls take no longer than those of an empty function, or less than a nanosecond, as V8 found that they do nothing anyone
+   * could notice. Then the figures say nothing.
+   */
+  optimizedAway?: boolean
+  /**
+   * How many iterations `metrics` has, if not all. `statistics.duration` is of all the same: exact, but percentiles
+   * to within 0.1 %, and `mad`, `ci95` and `outliers` by the sample.
+   */
+  sampled?: number
+  /** Of several processes: the median of each. `metrics` then has what all of them measured. */
+  runs?: Record<BenchmarkMetric, number[]>
 }
 
 /** Figures are of the completed tests, and 0 without any. */
@@ -268,7 +350,9 @@ export interface LoadTestResult {
 /** What {@link PerformanceBenchmark.detectPerformanceRegression} reads of a test's result. */
 export interface ComparableTest {
   name?: string
-  statistics?: Partial<Record<BenchmarkMetric, { avg: number }>>
+  statistics?: Partial<Record<BenchmarkMetric, { avg: number; median?: number }>>
+  /** A value a run: at most 50. */
+  runs?: Partial<Record<BenchmarkMetric, number[]>>
 }
 
 /** The result of a test, or of a suite. */
@@ -285,18 +369,111 @@ export interface PerformanceRegression {
   improvements: { test?: string; metric: BenchmarkMetric; change: number }[]
   /** Tests of a suite that had no counterpart, or no metric in common with it; missing without any. */
   uncompared?: string[]
+  /** Of each metric that both sides have `runs` of; missing without any. */
+  comparisons?: RunsComparison[]
 }
 
+/** One metric in several runs of each side. */
+export interface RunsComparison {
+  test?: string
+  metric: BenchmarkMetric
+  /**
+   * `'regressed'` and `'improved'`: beyond the threshold, and by the exact Mann–Whitney test (two-sided, ties
+   * included) beyond chance, p < 0.05. `'inconclusive'`: beyond the threshold, but that may be chance, or a side has
+   * fewer than 4 runs. Of memory, less than 1 KiB an iteration is always `'unchanged'`.
+   */
+  outcome: 'regressed' | 'improved' | 'inconclusive' | 'unchanged'
+  /** The Hodges–Lehmann shift relative to the median of the baseline. */
+  change: number
+  threshold: number
+  /** At least 95 % confidence for `change`. This and the rest are missing with fewer than 4 runs of a side. */
+  interval?: [lower: number, upper: number]
+  pValue?: number
+  /** Of all pairs of runs the share in which the current one is larger, less that in which it is smaller. */
+  cliffsDelta?: number
+  /** The Hodges–Lehmann shift in the unit of the metric. */
+  shift?: number
+  /** Runs of the current and the baseline side. */
+  runs: number[]
+}
+
+/** What decides how fast things run, as far as a program can tell. */
+export interface BenchmarkMachine {
+  platform: NodeJS.Platform
+  arch: string
+  cpu: string
+  cores: number
+  /** Bytes. */
+  memory: number
+  node: string
+  v8: string
+}
+
+/** Results of one time: the completed tests of each suite. */
+export interface BaselineEntry {
+  /** Milliseconds since 1970. */
+  timestamp: number
+  machine: BenchmarkMachine
+  suites: { name: string; tests: (ComparableTest & { name: string })[] }[]
+}
+
+/** A baseline file: the newest entry is last. */
+export interface BenchmarkBaseline {
+  version: 1
+  entries: BaselineEntry[]
+}
+
+export interface SaveBaselineOptions {
+  /** Entries the file keeps, 200 by default; the oldest go first. */
+  keep?: number
+}
+
+export interface BaselineComparison {
+  /** Whether any suite has issues. */
+  detected: boolean
+  suites: (PerformanceRegression & { suite: string })[]
+  /** What is different from the machine of the baseline; then the comparison says little. */
+  machineDifferences: (keyof BenchmarkMachine)[]
+  changePoints: BenchmarkChangePoint[]
+}
+
+/**
+ * Since when the medians of a test are not what they were, by E-divisive means (Matteson and James 2014). Looked for
+ * where at least 20 entries of this machine, the current one included, have the metric.
+ */
+export interface BenchmarkChangePoint {
+  suite: string
+  test: string
+  metric: BenchmarkMetric
+  /** Of the first entry that is different. */
+  timestamp: number
+  /** Entries from that one on. */
+  runsSince: number
+  /** The medians of the stretches before and after. */
+  before: number
+  after: number
+  /** Relative; missing if `before` is not above 0. */
+  change?: number
+  pValue: number
+}
+
+/** Its JSON is described by `aiwf-native/benchmark-report.schema.json`. */
 export interface BenchmarkReport {
+  /** Changes when a reader of older reports would not understand newer ones. */
+  schemaVersion: 1
   timestamp: number
   summary: { totalSuites: number; totalTests: number; overallStatus: 'passed' | 'failed' }
   suites: BenchmarkSuiteResult[]
-  configuration: Required<BenchmarkOptions>
+  loadTests: LoadTestResult[]
+  /** That of the last `compareToBaseline`. */
+  comparison?: BaselineComparison
+  configuration: BenchmarkSettings
   systemInfo: {
     nodeVersion: string
     platform: NodeJS.Platform
     arch: string
     memory: NodeJS.MemoryUsage
+    machine: BenchmarkMachine
   }
 }
 
@@ -311,7 +488,7 @@ export interface BenchmarkMemoryProfiler {
 export class PerformanceBenchmark {
   constructor(options?: BenchmarkOptions)
   /** Writable; what is written is checked by the next run. */
-  options: Required<BenchmarkOptions>
+  options: BenchmarkSettings
   /** Of all suites that were run, in order. */
   results: BenchmarkSuiteResult[]
   /** Made when it is first read. */
@@ -319,7 +496,13 @@ export class PerformanceBenchmark {
   /** The last result of each suite, by name. */
   benchmarkHistory: Map<string, BenchmarkSuiteResult>
   /** Runs the tests one after the other. A failing test never stops the suite. */
-  run(suite: BenchmarkSuite): Promise<BenchmarkSuiteResult>
+  run(suite: BenchmarkSuite, options?: BenchmarkRunOptions): Promise<BenchmarkSuiteResult>
+  /**
+   * Runs the suites that a module exports, as its default or by name, each run in a process of its own. What they print
+   * goes to standard error. Rejects with `ERR_AIWF_NO_SUITE` if the module has none, with `ERR_AIWF_BENCHMARK_PROCESS`
+   * if a process ends early, and with what the module throws.
+   */
+  runFile(file: string, options?: BenchmarkFileOptions): Promise<BenchmarkSuiteResult[]>
   calculateStatistics(metrics: BenchmarkMetrics): BenchmarkStatistics
   /** Values that are not finite are left out; 0 of nothing. They need not be sorted. */
   calculateMedian(sorted: ArrayLike<number>): number
@@ -332,6 +515,13 @@ export class PerformanceBenchmark {
   /** Population standard deviation. Values that are not finite are left out; 0 of nothing. */
   calculateStandardDeviation(values: ArrayLike<number>): number
   /**
+   * How values are spread, as rows to print: equal steps up to the 99th percentile, and one row for what lies beyond.
+   * Values that are not finite are left out.
+   *
+   * @param rows without the last one; 10 by default
+   */
+  histogram(values: ArrayLike<number>, rows?: number): HistogramRow[]
+  /**
    * Puts load on a target, as much as it takes. Whatever the target does is counted; the promise rejects only
    * for wrong arguments, an aborted signal, or if the system refuses threads.
    *
@@ -339,8 +529,21 @@ export class PerformanceBenchmark {
    * out. The test takes at most `duration` + `rampUp` and that second.
    */
   runLoadTest(config: LoadTestConfig): Promise<LoadTestResult>
+  /** Of all load tests that ended, in order. */
+  loadTests: LoadTestResult[]
+  /** The last one. */
+  comparison: BaselineComparison | undefined
   /**
-   * Compares averages. Thresholds of the relative change: duration +0.2, memory +0.3, throughput -0.1. A
+   * Adds the last result of each suite, with what the machine is, to a file, whole or not at all; resolves to its path.
+   * Fails as `node:fs` does, and with `ERR_AIWF_INVALID_BASELINE` if there is another file.
+   */
+  saveBaseline(path: string, options?: SaveBaselineOptions): Promise<string>
+  /** Fails as `node:fs` does, and with `ERR_AIWF_INVALID_BASELINE`. */
+  loadBaseline(path: string): Promise<BenchmarkBaseline>
+  /** Compares the last result of each suite with the newest entry of a baseline, or of its file. */
+  compareToBaseline(baseline: string | BenchmarkBaseline): Promise<BaselineComparison>
+  /**
+   * Compares by `runs` where both sides have them: see {@link RunsComparison}. Else it compares averages. Thresholds of the relative change: duration +0.2, memory +0.3, throughput -0.1. A
    * metric is compared if both sides have it and the baseline's average is above 0: there is no relative
    * change to anything else. The tests of suites are matched by name.
    */
@@ -353,6 +556,10 @@ export class PerformanceBenchmark {
   saveReport(path: string): Promise<string>
   /** Writes the report as one page of HTML that needs nothing else; resolves to the path. */
   generateHTMLReport(path: string): Promise<string>
+  /** Writes the report for a pull request; resolves to the path. */
+  generateMarkdownReport(path: string): Promise<string>
+  /** Writes the report as JUnit XML for CI servers: tests that failed or regressed are failures. */
+  generateJUnitReport(path: string): Promise<string>
 }
 
 /** Ready-made suites. They clean up after themselves and use the system's temporary folder. */

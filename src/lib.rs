@@ -3,6 +3,7 @@
 //! - [`error`]: what can go wrong, in one type; every room uses it.
 //! - [`runtime`]: the threads every room shares.
 //! - [`tls`]: how every engine secures a connection.
+//! - [`random`]: seeded random numbers.
 //! - [`page`]: reports as HTML, with charts.
 //! - [`files`]: many file operations at once, in order.
 //! - [`benchmark`]: statistics, regressions, reports and load tests.
@@ -28,6 +29,7 @@ pub mod memory;
 pub mod mirror;
 pub mod monitor;
 pub mod page;
+pub mod random;
 pub mod runtime;
 pub mod tls;
 pub mod tuning;

@@ -1,9 +1,13 @@
-//! Reports as pages of HTML: the frame, what figures look like, and [charts](chart).
+//! Reports as pages of HTML: the frame, what figures look like, and charts: [bars and histograms](chart),
+//! [response times](latency), [lines over time](timeline), [changes](change).
 //!
 //! A page is whole in itself: no script, no font, no network, and a policy that forbids them. It follows
 //! the reader's light or dark scheme.
 
+pub mod change;
 pub mod chart;
+pub mod latency;
+pub mod timeline;
 
 /// A page of this title, which is escaped, around `content`, which is HTML.
 pub fn whole(title: &str, content: &str) -> String {
@@ -35,7 +39,8 @@ pub fn milliseconds(value: f64) -> String {
         size if size >= 1_000.0 => format!("{:.2} s", value / 1_000.0),
         size if size >= 1.0 || size == 0.0 => format!("{value:.2} ms"),
         size if size >= 0.001 => format!("{:.2} µs", value * 1e3),
-        _ => format!("{:.0} ns", value * 1e6),
+        size if size >= 1e-5 => format!("{:.0} ns", value * 1e6),
+        _ => format!("{:.2} ns", value * 1e6),
     }
 }
 
@@ -44,7 +49,8 @@ pub fn bytes(value: f64) -> String {
     match value.abs() {
         size if size >= 1_048_576.0 => format!("{:.2} MiB", value / 1_048_576.0),
         size if size >= 1_024.0 => format!("{:.2} KiB", value / 1_024.0),
-        _ => format!("{value:.0} B"),
+        // Adding zero makes a zero of a minus zero.
+        _ => format!("{:.0} B", value.round() + 0.0),
     }
 }
 
@@ -73,6 +79,15 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let day = of_year - (153 * month + 2) / 5 + 1;
     let month = if month < 10 { month + 3 } else { month - 9 };
     (year + era * 400 + i64::from(month <= 2), month, day)
+}
+
+/// A drawing 100 units wide that stretches to the width there is, over a row of labels in HTML. The title is HTML.
+fn fluid(title: &str, height: f64, drawing: &str, axis: &str) -> String {
+    format!(
+        "<figure><figcaption>{title}</figcaption><svg class=\"fluid\" viewBox=\"0 0 100 {height}\" \
+         preserveAspectRatio=\"none\" role=\"img\" aria-label=\"{title}\">{drawing}</svg>\
+         <div class=\"axis\">{axis}</div></figure>"
+    )
 }
 
 /// For text and for attributes in either kind of quotes.

@@ -8,6 +8,8 @@ Commands:
   cache <stats|verify|clean|clear>     look after the cache
   profile -- node <script>             profile the memory of a Node program
   dashboard [-- <program>]             show live what a program does, on a page in the browser
+  bench <suite.js> ...                 run benchmark suites, compare them with a baseline
+  load <url>                           put load on a server
   doctor                               show what machine, Node, binary, limits and cache look like
 
 Options:
@@ -25,6 +27,8 @@ const commands = {
   cache: () => require('./cache.js').cache,
   profile: () => require('./profile.js').profile,
   dashboard: () => require('./dashboard.js').dashboard,
+  bench: () => require('./bench.js').bench,
+  load: () => require('./load.js').load,
   doctor: () => require('./doctor.js').doctor,
 }
 

@@ -1,16 +1,18 @@
 // @ts-check
 'use strict'
 
+const { resolve } = require('node:path')
 const args = require('../internal/arguments.js')
 const native = require('../internal/native.js')
 const { traced } = require('../internal/errors.js')
-const { promised, settler } = require('../internal/settle.js')
-const { compare } = require('./compare.js')
+const baselines = require('./baseline.js')
+const { MOST_RUNS, compare } = require('./compare.js')
 const { describe, loadTestConfig } = require('./load-config.js')
-const { loadFunction, loadUrl } = require('./load-test.js')
-const { checkSuite, testOptions } = require('./options.js')
-const { messageOf, runHook, runTest } = require('./run-test.js')
-const { Watchdog } = require('./watchdog.js')
+const { loadFunction, loadUrl } = require('./load.js')
+const { checkRunOptions, checkSuite, testOptions } = require('./options.js')
+const { merge, runInProcess } = require('./process-runs.js')
+const { generate, write } = require('./report.js')
+const { SuiteRun } = require('./suite-run.js')
 
 /** @import * as types from '../performance-benchmark.js' */
 
@@ -35,6 +37,10 @@ class PerformanceBenchmark {
     this.results = []
     /** @type {Map<string, types.BenchmarkSuiteResult>} */
     this.benchmarkHistory = new Map()
+    /** @type {types.LoadTestResult[]} */
+    this.loadTests = []
+    /** @type {types.BaselineComparison | undefined} */
+    this.comparison = undefined
   }
 
   /** Made when it is first needed: few benchmarks profile memory. */
@@ -52,99 +58,68 @@ class PerformanceBenchmark {
 
   /**
    * @param {types.BenchmarkSuite} suite
+   * @param {types.BenchmarkRunOptions} [options]
    * @returns {Promise<types.BenchmarkSuiteResult>}
    */
-  async run(suite) {
+  async run(suite, options = {}) {
     checkSuite(suite)
+    checkRunOptions(options)
+    options.signal?.throwIfAborted()
     this.#say(`Running benchmark suite: ${suite.name}`)
     const profiling = this.options.memoryProfiling
     if (profiling) this.#startProfiling()
     const timestamp = Date.now()
-    const tests = await this.#runTests(suite)
+    /** @type {types.BenchmarkTestResult[]} */
+    let tests
+    let memoryReport
+    try {
+      tests = await new SuiteRun(this, suite, options).run()
+    } finally {
+      if (profiling) memoryReport = this.#stopProfiling()
+    }
     /** @type {types.BenchmarkSuiteResult} */
     const result = { name: suite.name, timestamp, tests, summary: summaryOf(tests) }
-    if (profiling) result.memoryReport = this.#stopProfiling()
+    if (profiling) result.memoryReport = memoryReport
+    return this.#keep(result)
+  }
+
+  /**
+   * @param {string} file
+   * @param {types.BenchmarkFileOptions} [options]
+   * @returns {Promise<types.BenchmarkSuiteResult[]>}
+   */
+  async runFile(file, options = {}) {
+    const path = resolve(args.string('file', file))
+    checkRunOptions(options)
+    const runs = args.integer('runs', options.runs ?? 1, 1, MOST_RUNS)
+    /** @type {types.BenchmarkSuiteResult[][]} */
+    const all = []
+    while (all.length < runs) {
+      this.#say(`Running ${file}: ${all.length + 1} of ${runs}`)
+      const run = all.length
+      const onProgress =
+        options.onProgress &&
+        ((/** @type {types.BenchmarkProgress} */ news) =>
+          options.onProgress?.({ ...news, run, runs }))
+      all.push(await runInProcess(path, this.options, { signal: options.signal, onProgress }))
+    }
+    const statisticsOf = this.calculateStatistics.bind(this)
+    return all[0].map((_, index) =>
+      this.#keep(
+        merge(
+          all.map((run) => run[index]),
+          statisticsOf,
+          summaryOf,
+        ),
+      ),
+    )
+  }
+
+  /** @param {types.BenchmarkSuiteResult} result */
+  #keep(result) {
     this.results.push(result)
-    this.benchmarkHistory.set(suite.name, result)
+    this.benchmarkHistory.set(result.name, result)
     return result
-  }
-
-  /** @param {types.BenchmarkSuite} suite */
-  async #runTests(suite) {
-    const hook = (/** @type {'setup' | 'teardown'} */ name) =>
-      this.#suiteHook(suite, name, () => suite[name]?.())
-    const tests = []
-    const setupError = await hook('setup')
-    for (const test of suite.tests) {
-      tests.push(setupError ? this.#unrun(test, setupError) : await this.#runTest(test))
-    }
-    await hook('teardown')
-    return tests
-  }
-
-  /**
-   * Runs a suite's hook; the message of its error, if it fails.
-   *
-   * @param {types.BenchmarkSuite} suite
-   * @param {string} name
-   * @param {() => unknown} hook
-   */
-  async #suiteHook(suite, name, hook) {
-    const watchdog = new Watchdog(this.options.timeout)
-    try {
-      await runHook(hook, watchdog)
-      return undefined
-    } catch (error) {
-      const message = `The ${name} of ${suite.name} failed: ${messageOf(error)}`
-      this.#warn(message)
-      return message
-    } finally {
-      watchdog.stop()
-    }
-  }
-
-  /**
-   * @param {types.BenchmarkTest} test
-   * @returns {Promise<types.BenchmarkTestResult>}
-   */
-  async #runTest(test) {
-    this.#say(`Running test: ${test.name}`)
-    const options = testOptions({ ...this.options, ...test })
-    const { metrics, totalTime, firstError, hookError } = await runTest(test, options)
-    const { iterations, warmupIterations } = options
-    const fruitless = metrics.errors > 0 && metrics.duration.length === 0
-    const error = hookError ?? (fruitless ? firstError : undefined)
-    if (metrics.errors > 0) {
-      this.#warn(
-        `${test.name}: ${metrics.errors} of ${iterations} iterations failed: ${firstError}`,
-      )
-    }
-    if (hookError !== undefined) this.#warn(`${test.name}: ${hookError}`)
-    return {
-      name: test.name,
-      status: error === undefined ? 'completed' : 'failed',
-      iterations,
-      warmupIterations,
-      metrics,
-      statistics: this.calculateStatistics(metrics),
-      totalTime,
-      ...(error !== undefined && { error }),
-    }
-  }
-
-  /**
-   * The result of a test that could not be run.
-   *
-   * @param {types.BenchmarkTest} test
-   * @param {string} error
-   * @returns {types.BenchmarkTestResult}
-   */
-  #unrun(test, error) {
-    const { iterations, warmupIterations } = testOptions({ ...this.options, ...test })
-    const metrics = { duration: [], memory: [], throughput: [], errors: 0 }
-    const statistics = this.calculateStatistics(metrics)
-    const figures = { iterations, warmupIterations, metrics, statistics, totalTime: 0 }
-    return { name: test.name, status: 'failed', ...figures, error }
   }
 
   /**
@@ -175,6 +150,14 @@ class PerformanceBenchmark {
     return native.benchmarkPercentile(values, args.number('percentile', percentile, 0, 100))
   }
 
+  /**
+   * @param {ArrayLike<number>} values
+   * @param {number} [rows]
+   */
+  histogram(values, rows = 10) {
+    return native.benchmarkHistogram(numbers('values', values), args.integer('rows', rows, 1, 1000))
+  }
+
   /** @param {ArrayLike<number>} values */
   calculateStandardDeviation(values) {
     return native.benchmarkStandardDeviation(numbers('values', values))
@@ -194,7 +177,14 @@ class PerformanceBenchmark {
         ? loadFunction({ ...settings, target }, config)
         : loadUrl(settings, config),
     )
-    return { name: settings.name, config: describe(settings, config), timestamp, ...outcome }
+    const result = {
+      name: settings.name,
+      config: describe(settings, config),
+      timestamp,
+      ...outcome,
+    }
+    this.loadTests.push(result)
+    return result
   }
 
   /**
@@ -206,43 +196,56 @@ class PerformanceBenchmark {
     return compare(args.object('current', current), args.object('baseline', baseline))
   }
 
+  /**
+   * @param {string} path
+   * @param {types.SaveBaselineOptions} [options]
+   */
+  async saveBaseline(path, options = {}) {
+    return baselines.save(
+      path,
+      [...this.benchmarkHistory.values()],
+      args.object('options', options),
+    )
+  }
+
+  /** @param {string} path */
+  async loadBaseline(path) {
+    return baselines.load(path)
+  }
+
+  /** @param {string | types.BenchmarkBaseline} baseline */
+  async compareToBaseline(baseline) {
+    const known = typeof baseline === 'string' ? await baselines.load(baseline) : baseline
+    this.comparison = baselines.compareTo(
+      [...this.benchmarkHistory.values()],
+      args.object('baseline', known),
+    )
+    return this.comparison
+  }
+
   /** @returns {types.BenchmarkReport} */
   generateReport() {
-    const suites = this.results
-    const tests = suites.flatMap((suite) => suite.tests)
-    const passed = tests.every((test) => test.status === 'completed')
-    return {
-      timestamp: Date.now(),
-      summary: {
-        totalSuites: suites.length,
-        totalTests: tests.length,
-        overallStatus: passed ? 'passed' : 'failed',
-      },
-      suites,
-      configuration: this.options,
-      systemInfo: {
-        nodeVersion: process.version,
-        platform: process.platform,
-        arch: process.arch,
-        memory: process.memoryUsage(),
-      },
-    }
+    return generate(this)
   }
 
   /** @param {string} path */
-  async saveReport(path) {
-    args.string('path', path)
-    const json = JSON.stringify(this.generateReport(), null, 2)
-    await traced(promised((ticket) => native.saveReport(settler, ticket, path, json)))
-    return path
+  saveReport(path) {
+    return write(path, this, 'json')
   }
 
   /** @param {string} path */
-  async generateHTMLReport(path) {
-    args.string('path', path)
-    const json = JSON.stringify(this.generateReport())
-    await traced(promised((ticket) => native.saveReportPage(settler, ticket, path, json)))
-    return path
+  generateHTMLReport(path) {
+    return write(path, this, 'html')
+  }
+
+  /** @param {string} path */
+  generateMarkdownReport(path) {
+    return write(path, this, 'markdown')
+  }
+
+  /** @param {string} path */
+  generateJUnitReport(path) {
+    return write(path, this, 'junit')
   }
 
   // Suites may run at once; the profile spans them all.
@@ -258,11 +261,6 @@ class PerformanceBenchmark {
   /** @param {string} text */
   #say(text) {
     if (!this.options.silent) console.log(text)
-  }
-
-  /** @param {string} text */
-  #warn(text) {
-    if (!this.options.silent) console.warn(text)
   }
 }
 

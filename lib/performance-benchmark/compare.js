@@ -1,9 +1,16 @@
 // @ts-check
 'use strict'
 
+const args = require('../internal/arguments.js')
 const native = require('../internal/native.js')
 
 /** @import * as types from '../performance-benchmark.js' */
+
+/** @type {types.BenchmarkMetric[]} */
+const METRICS = ['duration', 'memory', 'throughput']
+
+/** The most runs a side that are compared exactly. */
+const MOST_RUNS = 50
 
 /**
  * @param {types.ComparableResult} current
@@ -14,16 +21,21 @@ function compare(current, baseline) {
   /** @type {types.PerformanceRegression} */
   const regression = { detected: false, issues: [], improvements: [] }
   const uncompared = []
+  /** @type {types.RunsComparison[]} */
+  const comparisons = []
   for (const { name, test, other } of pairs(current, baseline)) {
-    const changes = native.benchmarkCompare(averagesOf(test), averagesOf(other))
     const of = name === undefined ? {} : { test: name }
+    const byRuns = compareRuns(test, other)
+    const changes = byRuns.length > 0 ? byRuns : changesOfAverages(test, other)
     if (!changes) uncompared.push(name)
-    for (const { metric, change, threshold, worse } of changes ?? []) {
-      if (worse) regression.issues.push({ ...of, metric, change, threshold })
-      else regression.improvements.push({ ...of, metric, change })
+    comparisons.push(...byRuns.map((known) => ({ ...of, ...known })))
+    for (const { metric, change, threshold, outcome } of changes ?? []) {
+      if (outcome === 'regressed') regression.issues.push({ ...of, metric, change, threshold })
+      if (outcome === 'improved') regression.improvements.push({ ...of, metric, change })
     }
   }
   regression.detected = regression.issues.length > 0
+  if (comparisons.length > 0) regression.comparisons = comparisons
   const names = uncompared.filter((name) => name !== undefined)
   return names.length > 0 ? { ...regression, uncompared: names } : regression
 }
@@ -33,21 +45,35 @@ function compare(current, baseline) {
  *
  * @param {types.ComparableResult} current
  * @param {types.ComparableResult} baseline
- * @returns {{ name?: string, test: types.ComparableResult | undefined, other: types.ComparableResult | undefined }[]}
+ * @returns {{ name?: string, test: types.ComparableTest | undefined, other: types.ComparableTest | undefined }[]}
  */
 function pairs(current, baseline) {
-  if (!('tests' in current)) return [{ test: current, other: baseline }]
+  const sole = (/** @type {types.ComparableResult} */ result) =>
+    /** @type {types.ComparableTest} */ (result)
+  if (!('tests' in current)) return [{ test: current, other: sole(baseline) }]
   const others = 'tests' in baseline ? baseline.tests : [baseline]
   return current.tests.map((test) => ({
     name: test.name,
     test,
-    other: others.find((other) => 'name' in other && other.name === test.name),
+    other: others.find((other) => other.name === test.name),
   }))
 }
 
-/** @param {any} result of a test, possibly read from a file */
+/**
+ * @param {types.ComparableTest | undefined} test
+ * @param {types.ComparableTest | undefined} other
+ */
+function changesOfAverages(test, other) {
+  const changes = native.benchmarkCompare(averagesOf(test), averagesOf(other))
+  return changes?.map(({ worse, ...change }) => ({
+    ...change,
+    outcome: worse ? 'regressed' : 'improved',
+  }))
+}
+
+/** @param {types.ComparableTest | undefined} result possibly read from a file */
 function averagesOf(result) {
-  const average = (/** @type {string} */ metric) => {
+  const average = (/** @type {types.BenchmarkMetric} */ metric) => {
     const value = result?.statistics?.[metric]?.avg
     return typeof value === 'number' ? value : undefined
   }
@@ -58,4 +84,31 @@ function averagesOf(result) {
   }
 }
 
-module.exports = { compare }
+/**
+ * The metrics of which both sides have runs.
+ *
+ * @param {types.ComparableTest | undefined} test
+ * @param {types.ComparableTest | undefined} other
+ * @returns {types.RunsComparison[]}
+ */
+function compareRuns(test, other) {
+  return METRICS.flatMap((metric) => {
+    const current = runsOf(test, metric)
+    const baseline = runsOf(other, metric)
+    const known = native.benchmarkCompareRuns(metric, current, baseline)
+    return known ? [{ metric, ...known, runs: [current.length, baseline.length] }] : []
+  })
+}
+
+/**
+ * @param {types.ComparableTest | undefined} result
+ * @param {types.BenchmarkMetric} metric
+ */
+function runsOf(result, metric) {
+  const values = result?.runs?.[metric] ?? []
+  if (!Array.isArray(values)) throw args.invalidType(`runs.${metric}`, 'an array', values)
+  args.integer(`runs.${metric}.length`, values.length, 0, MOST_RUNS)
+  return Float64Array.from(values.filter(Number.isFinite))
+}
+
+module.exports = { METRICS, MOST_RUNS, compare }

@@ -5,19 +5,35 @@ const args = require('../internal/arguments.js')
 
 /** @import * as types from '../performance-benchmark.js' */
 
+/** The longest delay a timer takes, in milliseconds. */
+const MAX_DELAY = 2 ** 31 - 1
+
 /**
  * The options a test runs with. No iterations and no warm-up are possible; nothing else can be 0.
  *
  * @param {types.BenchmarkTestOptions} options
- * @returns {Required<types.BenchmarkTestOptions>}
  */
-function testOptions({ iterations, warmupIterations, timeout, concurrency }) {
+function testOptions({ iterations, warmupIterations, timeout, concurrency, time, warmup }) {
+  if (warmup !== undefined && warmup !== 'fixed' && warmup !== 'steady') {
+    throw args.invalidValue('warmup', "must be 'fixed' or 'steady'", warmup)
+  }
   return {
     iterations: args.integer('iterations', iterations ?? 100),
     warmupIterations: args.integer('warmupIterations', warmupIterations ?? 10),
     concurrency: args.integer('concurrency', concurrency || 1, 1),
-    timeout: args.number('timeout', timeout || 30_000, 0, 2 ** 31 - 1),
+    timeout: args.number('timeout', timeout || 30_000, 0, MAX_DELAY),
+    ...(time && { time: args.number('time', time, 1, MAX_DELAY) }),
+    ...(warmup && { warmup }),
   }
+}
+
+/** @typedef {ReturnType<typeof testOptions>} Settings */
+
+/** @param {types.BenchmarkRunOptions} options */
+function checkRunOptions(options) {
+  const { signal, onProgress } = args.object('options', options)
+  if (signal !== undefined) args.instance('signal', signal, AbortSignal)
+  if (onProgress !== undefined) args.callback('onProgress', onProgress)
 }
 
 /** @param {types.BenchmarkSuite} suite */
@@ -47,4 +63,4 @@ function checkHooks(name, { setup, teardown }) {
   if (teardown !== undefined) args.callback(`${name}.teardown`, teardown)
 }
 
-module.exports = { checkSuite, testOptions }
+module.exports = { checkRunOptions, checkSuite, testOptions }

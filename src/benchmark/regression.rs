@@ -1,10 +1,18 @@
-//! Two results compared by the averages of their metrics.
+//! Two results compared: by the averages of their metrics, or by the medians of many runs.
+//!
+//! Averages of one run each move by their thresholds too often by mere chance. Where both sides have several runs, each
+//! a process of its own, a metric [regressed](Verdict::Worse) only if the [rank test](super::rank_test) agrees.
 //!
 //! A change is relative to the baseline: 0.25 is a quarter more. A metric is compared when both sides have
 //! a finite average and the baseline's is above zero; against anything else no relative change exists, and
 //! the metric is left alone.
 
-/// What the averages of a test measure.
+use super::{
+    rank_test::{Difference, difference},
+    statistics::median,
+};
+
+/// What a test measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metric {
     /// Less is better.
@@ -17,6 +25,10 @@ pub enum Metric {
 
 impl Metric {
     const ALL: [Self; 3] = [Self::Duration, Self::Memory, Self::Throughput];
+
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|metric| metric.name() == name)
+    }
 
     pub fn name(self) -> &'static str {
         match self {
@@ -66,6 +78,66 @@ pub struct Change {
 pub enum Verdict {
     Worse,
     Better,
+}
+
+/// The p-value below which the rank test agrees.
+const SIGNIFICANCE: f64 = 0.05;
+
+/// Changes of the heap by fewer bytes an iteration say nothing: reading it is not finer.
+const LEAST_BYTES: f64 = 1_024.0;
+
+/// One metric in many runs of each side.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// The shift between the sides, relative to the baseline's median.
+    pub change: f64,
+    /// At least 95 % confidence for `change`; `None` if a side has too few runs to judge.
+    pub difference: Option<Difference>,
+    pub interval: Option<[f64; 2]>,
+    pub outcome: Outcome,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Worse beyond the threshold, and beyond chance.
+    Regressed,
+    /// Better beyond the threshold, and beyond chance.
+    Improved,
+    /// Beyond the threshold, but it may be chance.
+    Inconclusive,
+    /// Within the threshold.
+    Unchanged,
+}
+
+impl Outcome {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Regressed => "regressed",
+            Self::Improved => "improved",
+            Self::Inconclusive => "inconclusive",
+            Self::Unchanged => "unchanged",
+        }
+    }
+}
+
+/// Compares the medians of one metric, one a run. `None` if a side has no finite value, or the baseline's median is
+/// not above zero.
+pub fn compare_runs(metric: Metric, current: &[f64], baseline: &[f64]) -> Option<Comparison> {
+    let (now, then) = (median(current)?, median(baseline)?);
+    let difference = difference(current, baseline);
+    let shift = difference.as_ref().map_or(now - then, |known| known.shift);
+    let change = relative_change(then + shift, then)?;
+    let negligible = metric == Metric::Memory && shift.abs() < LEAST_BYTES;
+    let certain = difference.as_ref().is_some_and(|known| known.p_value < SIGNIFICANCE);
+    let outcome = match judge(change, metric.threshold()) {
+        None => Outcome::Unchanged,
+        Some(_) if negligible => Outcome::Unchanged,
+        Some(_) if !certain => Outcome::Inconclusive,
+        Some(Verdict::Worse) => Outcome::Regressed,
+        Some(Verdict::Better) => Outcome::Improved,
+    };
+    let interval = difference.as_ref().map(|known| known.interval.map(|bound| bound / then));
+    Some(Comparison { change, difference, interval, outcome })
 }
 
 /// The metrics of a test that moved beyond their thresholds; `None` if no metric could be compared.
@@ -122,6 +194,36 @@ mod tests {
         let better = compare(&averages(79.0, 69.0, 111.0), &baseline).unwrap();
         assert!(better.iter().all(|change| change.verdict == Verdict::Better));
         assert_eq!(better.len(), 3);
+    }
+
+    #[test]
+    fn of_runs_threshold_and_test_must_agree() {
+        let compare = |current: &[f64], baseline: &[f64]| {
+            compare_runs(Metric::Duration, current, baseline).unwrap()
+        };
+        let baseline = [10.0, 10.1, 10.2, 10.3];
+        let slower = compare(&[13.0, 13.1, 13.2, 13.3], &baseline);
+        assert_eq!(slower.outcome, Outcome::Regressed);
+        assert!((slower.change - 3.0 / 10.15).abs() < 1e-12, "{}", slower.change);
+        let [low, high] = slower.interval.unwrap();
+        assert!(low < slower.change && slower.change < high && low > 0.2);
+        assert_eq!(compare(&baseline, &[13.0, 13.1, 13.2, 13.3]).outcome, Outcome::Improved);
+        // Slower as a whole, but one run of four was fast.
+        assert_eq!(compare(&[9.0, 14.0, 15.0, 16.0], &baseline).outcome, Outcome::Inconclusive);
+        assert_eq!(compare(&[13.0, 13.0, 13.0], &baseline).outcome, Outcome::Inconclusive);
+        // Certain, but small.
+        assert_eq!(compare(&[11.0, 11.1, 11.2, 11.3], &baseline).outcome, Outcome::Unchanged);
+    }
+
+    #[test]
+    fn of_memory_a_few_bytes_are_nothing() {
+        let runs = |heap: f64| [heap, heap + 1.0, heap + 2.0, heap + 3.0];
+        let outcome = |current: f64, baseline: f64| {
+            compare_runs(Metric::Memory, &runs(current), &runs(baseline)).unwrap().outcome
+        };
+        assert_eq!(outcome(200.0, 100.0), Outcome::Unchanged);
+        assert_eq!(outcome(20_000.0, 10_000.0), Outcome::Regressed);
+        assert_eq!(compare_runs(Metric::Memory, &runs(5.0), &[-1.0; 4]), None);
     }
 
     #[test]

@@ -1,12 +1,17 @@
 //! `PerformanceBenchmark`: the figures, comparisons, reports and load tests of `benchmark`.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use napi::bindgen_prelude::Float64Array;
 use napi_derive::napi;
 
 use crate::benchmark::{
-    regression::{self, Averages, Verdict},
+    change_point::{self, ChangePoint},
+    regression::{self, Averages, Metric, Verdict},
+    samples::{Sample, Samples},
     statistics::{self, Statistics},
     summary::{Completed, MemoryUsage, Summary},
+    text_histogram, warm_up,
 };
 
 /// The figures of one metric, in its unit.
@@ -36,6 +41,13 @@ impl From<Statistics> for MetricStatistics {
     }
 }
 
+impl MetricStatistics {
+    fn of_durations(known: Statistics) -> Self {
+        let ops_per_second = statistics::per_second(known.avg);
+        Self { ops_per_second, ..known.into() }
+    }
+}
+
 #[napi(object)]
 pub struct BenchmarkStatistics {
     pub duration: Option<MetricStatistics>,
@@ -53,10 +65,7 @@ pub fn benchmark_statistics(
 ) -> BenchmarkStatistics {
     let figures = |values: &[f64]| Statistics::of(values).map(MetricStatistics::from);
     BenchmarkStatistics {
-        duration: figures(&duration).map(|known| MetricStatistics {
-            ops_per_second: statistics::per_second(known.avg),
-            ..known
-        }),
+        duration: Statistics::of(&duration).map(MetricStatistics::of_durations),
         memory: figures(&memory),
         throughput: figures(&throughput),
         error_rate: statistics::error_rate(duration.len() as f64, errors),
@@ -79,6 +88,66 @@ pub fn benchmark_percentile(values: Float64Array, percentile: f64) -> f64 {
 #[napi(catch_unwind)]
 pub fn benchmark_standard_deviation(values: Float64Array) -> f64 {
     statistics::standard_deviation(&values).unwrap_or(0.0)
+}
+
+/// The timings of a test.
+#[napi]
+#[derive(Default)]
+pub struct BenchmarkSamples(Mutex<Samples>);
+
+#[napi]
+impl BenchmarkSamples {
+    #[napi(constructor, catch_unwind)]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Milliseconds, bytes and rates a second of some iterations; a rate that is not a number is none.
+    #[napi(catch_unwind)]
+    pub fn add(&self, durations: Float64Array, heaps: Float64Array, rates: Float64Array) {
+        let mut samples = self.lock();
+        for ((&duration, &heap), &rate) in durations.iter().zip(&*heaps).zip(&*rates) {
+            samples.add(Sample { duration, heap, rate });
+        }
+    }
+
+    #[napi(getter, catch_unwind)]
+    pub fn count(&self) -> f64 {
+        self.lock().count() as f64
+    }
+
+    #[napi(catch_unwind)]
+    pub fn durations(&self) -> Float64Array {
+        self.lock().kept().iter().map(|sample| sample.duration).collect::<Vec<_>>().into()
+    }
+
+    #[napi(catch_unwind)]
+    pub fn heap_changes(&self) -> Float64Array {
+        self.lock().kept().iter().map(|sample| sample.heap).collect::<Vec<_>>().into()
+    }
+
+    #[napi(catch_unwind)]
+    pub fn rates(&self) -> Float64Array {
+        let samples = self.lock();
+        let rates = samples.kept().iter().map(|sample| sample.rate);
+        rates.filter(|rate| rate.is_finite()).collect::<Vec<_>>().into()
+    }
+
+    /// Of all iterations, if not all are kept.
+    #[napi(catch_unwind)]
+    pub fn duration_statistics(&self) -> Option<MetricStatistics> {
+        self.lock().durations().map(MetricStatistics::of_durations)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Samples> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether the medians of a warm-up's windows have stopped changing.
+#[napi(catch_unwind)]
+pub fn benchmark_is_steady(medians: Float64Array) -> bool {
+    warm_up::is_steady(&medians)
 }
 
 #[napi(object)]
@@ -147,4 +216,82 @@ pub fn benchmark_compare(
         MetricChange { metric: metric.name(), change, threshold, worse }
     });
     Some(described.collect())
+}
+
+/// A metric of many runs on both sides.
+#[napi(object, object_from_js = false)]
+pub struct RunsComparison {
+    #[napi(ts_type = "'regressed' | 'improved' | 'inconclusive' | 'unchanged'")]
+    pub outcome: &'static str,
+    pub change: f64,
+    pub threshold: f64,
+    pub p_value: Option<f64>,
+    pub cliffs_delta: Option<f64>,
+    pub shift: Option<f64>,
+    #[napi(ts_type = "[number, number]")]
+    pub interval: Option<Vec<f64>>,
+}
+
+/// `null` if there is nothing to compare.
+#[napi(catch_unwind)]
+pub fn benchmark_compare_runs(
+    #[napi(ts_arg_type = "'duration' | 'memory' | 'throughput'")] metric: String,
+    current: Float64Array,
+    baseline: Float64Array,
+) -> Option<RunsComparison> {
+    let metric = Metric::named(&metric)?;
+    let known = regression::compare_runs(metric, &current, &baseline)?;
+    let difference = known.difference.as_ref();
+    Some(RunsComparison {
+        outcome: known.outcome.name(),
+        change: known.change,
+        threshold: metric.threshold(),
+        p_value: difference.map(|known| known.p_value),
+        cliffs_delta: difference.map(|known| known.cliffs_delta),
+        shift: difference.map(|known| known.shift),
+        interval: known.interval.map(Vec::from),
+    })
+}
+
+#[napi(object, object_from_js = false)]
+pub struct BenchmarkChangePoint {
+    pub index: u32,
+    pub before: f64,
+    pub after: f64,
+    pub p_value: f64,
+}
+
+/// The change points of a series of finite values.
+#[napi(catch_unwind)]
+pub fn benchmark_change_points(values: Float64Array) -> Vec<BenchmarkChangePoint> {
+    let found = change_point::change_points(&values).into_iter();
+    found
+        .map(|ChangePoint { index, before, after, p_value }| BenchmarkChangePoint {
+            index: index as u32,
+            before,
+            after,
+            p_value,
+        })
+        .collect()
+}
+
+#[napi(object, object_from_js = false)]
+pub struct BenchmarkHistogramRow {
+    pub from: f64,
+    pub to: f64,
+    pub count: f64,
+    pub bar: String,
+}
+
+#[napi(catch_unwind)]
+pub fn benchmark_histogram(values: Float64Array, rows: u32) -> Vec<BenchmarkHistogramRow> {
+    let drawn = text_histogram::rows(&values, rows as usize).into_iter();
+    drawn
+        .map(|text_histogram::Row { from, to, count, bar }| BenchmarkHistogramRow {
+            from,
+            to,
+            count: count as f64,
+            bar,
+        })
+        .collect()
 }

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use napi::Status;
 use napi_derive::napi;
 
 use super::settle::{Settler, Ticket};
 use crate::{
-    benchmark::report,
+    benchmark::report::{self, Format},
+    error::{Error, Result},
     files::{self, WriteOptions},
 };
 
@@ -18,11 +20,32 @@ pub fn save_report(settler: &Settler, ticket: Ticket, path: String, text: String
     });
 }
 
-/// Writes a benchmark report in JSON to `path` as a page of HTML.
+/// Writes a benchmark report in JSON to `path` in a format for people or machines.
 #[napi(catch_unwind)]
-pub fn save_report_page(settler: &Settler, ticket: Ticket, path: String, json: String) {
+pub fn save_benchmark_report(
+    settler: &Settler,
+    ticket: Ticket,
+    path: String,
+    json: String,
+    #[napi(ts_arg_type = "'html' | 'markdown' | 'junit'")] format: String,
+) {
     settler.reporter().spawn_blocking(ticket, move || {
-        let page = report::html(&json)?;
-        files::write(Path::new(&path), page.as_bytes(), WriteOptions::default())
+        let text = report::render(&json, named(&format)?)?;
+        files::write(Path::new(&path), text.as_bytes(), WriteOptions::default())
     });
+}
+
+/// A benchmark report in JSON as text of a format.
+#[napi(catch_unwind)]
+pub fn render_benchmark_report(
+    json: String,
+    #[napi(ts_arg_type = "'html' | 'markdown' | 'junit'")] format: String,
+) -> napi::Result<String> {
+    named(&format)
+        .and_then(|format| report::render(&json, format))
+        .map_err(|error| napi::Error::new(Status::InvalidArg, error.to_string()))
+}
+
+fn named(format: &str) -> Result<Format> {
+    Format::named(format).ok_or_else(|| Error::InvalidReport(format!("no format {format}")))
 }

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::error::Error;
 
 fn report(tests: serde_json::Value) -> String {
     json!({
@@ -13,6 +14,10 @@ fn report(tests: serde_json::Value) -> String {
         },
     })
     .to_string()
+}
+
+fn html(json: &str) -> Result<String> {
+    render(json, Format::Html)
 }
 
 #[test]

@@ -1,0 +1,294 @@
+// @ts-check
+// Results of several processes, compared beyond chance; baselines in files; change points.
+import assert from 'node:assert/strict'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { PerformanceBenchmark } from '../lib/performance-benchmark.js'
+import { workspace } from './support/workspace.mjs'
+
+/** @import * as types from '../lib/performance-benchmark.js' */
+
+const silent = { silent: true, warmupIterations: 0, iterations: 5 }
+
+/** @param {types.ComparableTest['runs']} runs @param {string} [name] */
+const result = (runs, name = 'test') => ({ tests: [{ name, runs }] })
+
+describe('runs of both sides', () => {
+  const benchmark = new PerformanceBenchmark(silent)
+  const compare = (/** @type {number[]} */ current, /** @type {number[]} */ baseline) =>
+    benchmark.detectPerformanceRegression(
+      result({ duration: current }),
+      result({ duration: baseline }),
+    )
+  const baseline = [10, 10.1, 10.2, 10.3]
+
+  test('regress if threshold and test agree', () => {
+    const { detected, issues, comparisons } = compare([13, 13.1, 13.2, 13.3], baseline)
+    assert.equal(detected, true)
+    const [{ test, metric, change, threshold }] = issues
+    assert.deepEqual([test, metric, threshold], ['test', 'duration', 0.2])
+    const [known] = comparisons ?? []
+    assert.equal(known.change, change)
+    assert.deepEqual([known.outcome, known.cliffsDelta, known.runs], ['regressed', 1, [4, 4]])
+    assert(Math.abs((known.pValue ?? 0) - 2 / 70) < 1e-12)
+    assert(Math.abs((known.shift ?? 0) - 3) < 1e-9)
+    const [low, high] = known.interval ?? [0, 0]
+    assert(low > 0.2 && low < change && change < high)
+  })
+
+  test('improve likewise', () => {
+    const { detected, improvements } = compare(baseline, [13, 13.1, 13.2, 13.3])
+    assert.deepEqual([detected, improvements.length], [false, 1])
+  })
+
+  test('are inconclusive if it may be chance, or they are too few', () => {
+    for (const current of [
+      [9, 14, 15, 16],
+      [13, 13, 13],
+    ]) {
+      const { detected, issues, comparisons } = compare(current, baseline)
+      assert.deepEqual([detected, issues], [false, []])
+      assert.equal(comparisons?.[0].outcome, 'inconclusive')
+    }
+    assert.equal(compare([13, 13, 13], baseline).comparisons?.[0].pValue, undefined)
+  })
+
+  test('decide instead of the averages', () => {
+    const average = (/** @type {number} */ avg, /** @type {number[]} */ duration) => ({
+      tests: [{ name: 'test', statistics: { duration: { avg } }, runs: { duration } }],
+    })
+    const { detected } = benchmark.detectPerformanceRegression(
+      average(100, [9, 14, 15, 16]),
+      average(1, baseline),
+    )
+    assert.equal(detected, false)
+  })
+
+  test('are at most 50, and lists', () => {
+    assert.throws(() => compare(Array(51).fill(1), baseline), { code: 'ERR_OUT_OF_RANGE' })
+    assert.throws(() => compare(/** @type {any} */ ('12345'), baseline), {
+      code: 'ERR_INVALID_ARG_TYPE',
+    })
+    const { uncompared } = compare([Number.NaN], baseline)
+    assert.deepEqual(uncompared, ['test'])
+  })
+})
+
+describe('runFile', () => {
+  /** @param {import('node:test').TestContext} t @param {string} source @param {string} [name] */
+  async function suiteFile(t, source, name = 'suite.mjs') {
+    const file = join(await workspace(t), name)
+    await writeFile(file, source)
+    return file
+  }
+
+  test('runs each time in a process of its own', async (t) => {
+    const file = await suiteFile(
+      t,
+      `export default {
+        name: 'suite',
+        tests: [{ name: 'pid', fn: () => ({ throughput: process.pid }) }, { name: 'fails', fn() { throw 'no' } }],
+      }`,
+    )
+    const benchmark = new PerformanceBenchmark(silent)
+    /** @type {types.BenchmarkProgress[]} */
+    const told = []
+    const [suite] = await benchmark.runFile(file, {
+      runs: 4,
+      onProgress: (news) => told.push(news),
+    })
+    const [pid, fails] = suite.tests
+    assert.equal(new Set(pid.runs?.throughput).size, 4)
+    assert(!pid.metrics.throughput.includes(process.pid))
+    assert.deepEqual([pid.runs?.duration.length, pid.iterations], [4, 20])
+    assert.equal(pid.metrics.duration.length, 20)
+    assert.deepEqual([fails.status, fails.error, fails.metrics.errors], ['failed', 'no', 20])
+    assert.deepEqual([suite.summary.passedTests, suite.summary.failedTests], [1, 1])
+    assert.equal(benchmark.benchmarkHistory.get('suite'), suite)
+    assert.deepEqual([told.at(-1)?.run, told.at(-1)?.runs], [3, 4])
+  })
+
+  test('finds suites however they are exported', async (t) => {
+    const suite = (/** @type {string} */ name) =>
+      `{ name: '${name}', tests: [{ name: 't', fn() {} }] }`
+    for (const [source, name, expected] of /** @type {const} */ ([
+      [`export const one = ${suite('a')}; export const two = ${suite('b')}`, 'a.mjs', ['a', 'b']],
+      [`export default [${suite('a')}, ${suite('b')}]`, 'b.mjs', ['a', 'b']],
+      [`module.exports = ${suite('a')}`, 'c.cjs', ['a']],
+      [`exports.suites = [${suite('a')}]`, 'd.cjs', ['a']],
+    ])) {
+      const results = await new PerformanceBenchmark(silent).runFile(
+        await suiteFile(t, source, name),
+      )
+      assert.deepEqual(
+        results.map(({ name }) => name),
+        expected,
+      )
+    }
+  })
+
+  test('says what is wrong with a file', async (t) => {
+    const benchmark = new PerformanceBenchmark(silent)
+    for (const [source, code] of [
+      ['export default 5', 'ERR_AIWF_NO_SUITE'],
+      ['process.exit(3)', 'ERR_AIWF_BENCHMARK_PROCESS'],
+      [
+        'process.kill(process.pid, "SIGKILL"); await new Promise(() => {})',
+        'ERR_AIWF_BENCHMARK_PROCESS',
+      ],
+      ['import "nowhere-to-be-found"', 'ERR_MODULE_NOT_FOUND'],
+    ]) {
+      await assert.rejects(benchmark.runFile(await suiteFile(t, source)), { code })
+    }
+    await assert.rejects(benchmark.runFile('x', { runs: 51 }), { code: 'ERR_OUT_OF_RANGE' })
+    assert.deepEqual(benchmark.results, [])
+  })
+
+  test('ends its process when it is aborted', async (t) => {
+    const folder = await workspace(t)
+    const file = join(folder, 'suite.mjs')
+    await writeFile(
+      file,
+      `export default { name: 'a', tests: [{ name: 'b', fn: () => new Promise(() => setInterval(() => {}, 1e6)) }] }`,
+    )
+    const controller = new AbortController()
+    const running = new PerformanceBenchmark(silent).runFile(file, {
+      signal: controller.signal,
+      onProgress: () => controller.abort('enough'),
+    })
+    await assert.rejects(running, (reason) => reason === 'enough')
+  })
+})
+
+describe('a baseline', () => {
+  /** A benchmark whose last result has these runs. @param {number[]} duration @param {string} [name] */
+  function measured(duration, name = 'suite') {
+    const benchmark = new PerformanceBenchmark(silent)
+    const statistics = benchmark.calculateStatistics({
+      duration,
+      memory: [],
+      throughput: [],
+      errors: 0,
+    })
+    const test = { name: 'test', status: 'completed', statistics, runs: { duration } }
+    benchmark.benchmarkHistory.set(name, /** @type {any} */ ({ name, tests: [test] }))
+    return benchmark
+  }
+
+  test('is kept in a file, compared with, and grows', async (t) => {
+    const file = join(await workspace(t), 'baseline.json')
+    assert.equal(await measured([10, 10, 10, 10]).saveBaseline(file), file)
+    await measured([20, 20, 20, 20]).saveBaseline(file)
+    const baseline = await measured([1]).loadBaseline(file)
+    assert.deepEqual([baseline.version, baseline.entries.length], [1, 2])
+    const [{ machine, timestamp }] = baseline.entries
+    assert.deepEqual([machine.node, machine.arch], [process.version, process.arch])
+    assert(Math.abs(Date.now() - timestamp) < 60_000)
+    const slower = measured([30, 30, 30, 31])
+    const comparison = await slower.compareToBaseline(file)
+    assert.deepEqual([comparison.detected, comparison.machineDifferences], [true, []])
+    assert.equal(comparison.suites[0].suite, 'suite')
+    assert.equal(comparison.suites[0].issues[0].change, 0.5)
+    assert.equal(slower.generateReport().comparison, comparison)
+    const same = await measured([20, 20, 20, 20]).compareToBaseline(baseline)
+    assert.equal(same.detected, false)
+    const other = await measured([20, 20, 20, 20], 'other').compareToBaseline(baseline)
+    assert.deepEqual(other.suites[0].uncompared, ['test'])
+  })
+
+  test('keeps as many entries as it is told', async (t) => {
+    const folder = await workspace(t)
+    const file = join(folder, 'baseline.json')
+    for (const value of [1, 2, 3]) await measured([value]).saveBaseline(file, { keep: 2 })
+    const { entries } = await measured([1]).loadBaseline(file)
+    assert.deepEqual(
+      entries.map(({ suites }) => suites[0].tests[0].runs?.duration),
+      [[2], [3]],
+    )
+    assert.deepEqual(await readdir(folder), ['baseline.json'])
+  })
+
+  test('of another machine is compared, and that is said', async () => {
+    const benchmark = measured([10, 10, 10, 10])
+    const { entries } = await saved(benchmark)
+    const machine = { ...entries[0].machine, cpu: 'Another' }
+    const comparison = await benchmark.compareToBaseline({
+      version: 1,
+      entries: [{ ...entries[0], machine }],
+    })
+    assert.deepEqual(comparison.machineDifferences, ['cpu'])
+  })
+
+  test('that is none is refused and left alone', async (t) => {
+    const file = join(await workspace(t), 'baseline.json')
+    const benchmark = measured([1])
+    await assert.rejects(benchmark.loadBaseline(file), { code: 'ENOENT', path: file })
+    for (const text of [
+      '{ "version": 1, "entr',
+      '{}',
+      '{"version":2,"entries":[]}',
+      '{"version":1,"entries":[5]}',
+      'null',
+    ]) {
+      await writeFile(file, text)
+      for (const use of /** @type {const} */ ([
+        'loadBaseline',
+        'compareToBaseline',
+        'saveBaseline',
+      ])) {
+        await assert.rejects(benchmark[use](file), {
+          code: 'ERR_AIWF_INVALID_BASELINE',
+          path: file,
+        })
+      }
+      assert.equal(await readFile(file, 'utf8'), text)
+    }
+  })
+
+  test('with 20 entries and more tells since when a test is slower', async () => {
+    const benchmark = measured([13])
+    const [entry] = (await saved(benchmark)).entries
+    const medians = Array.from(
+      { length: 25 },
+      (_, index) => (index < 15 ? 10 : 13) + (index % 3) / 10,
+    )
+    const entries = medians.map((median, index) => ({
+      ...entry,
+      timestamp: 1000 * index,
+      suites: [
+        {
+          name: 'suite',
+          tests: [{ name: 'test', statistics: { duration: { avg: median, median } } }],
+        },
+      ],
+    }))
+    const { changePoints } = await benchmark.compareToBaseline({ version: 1, entries })
+    const [{ pValue, change = 0, ...point }] = changePoints
+    assert.equal(changePoints.length, 1)
+    assert.deepEqual(point, {
+      suite: 'suite',
+      test: 'test',
+      metric: 'duration',
+      timestamp: 15_000,
+      runsSince: 11,
+      before: 10.1,
+      after: 13.1,
+    })
+    assert(pValue <= 0.01 && change > 0.25)
+    const few = await benchmark.compareToBaseline({ version: 1, entries: entries.slice(10, 22) })
+    assert.deepEqual(few.changePoints, [])
+  })
+
+  /** @param {PerformanceBenchmark} benchmark */
+  async function saved(benchmark) {
+    /** @type {(() => Promise<void>)[]} */
+    const clean = []
+    const file = join(await workspace({ after: (work) => clean.push(work) }), 'baseline.json')
+    try {
+      return await benchmark.loadBaseline(await benchmark.saveBaseline(file))
+    } finally {
+      for (const work of clean) await work()
+    }
+  }
+})

@@ -1,0 +1,234 @@
+// @ts-check
+'use strict'
+
+const { parseArgs } = require('node:util')
+const { PerformanceBenchmark } = require('../performance-benchmark.js')
+const { publish, render } = require('../performance-benchmark/report.js')
+const { liveLine } = require('./live-line.js')
+const { columns, heap, palette, percent, time } = require('./figures.js')
+
+/** @import * as types from '../performance-benchmark.js' */
+
+const FORMATS = /** @type {const} */ (['text', 'json', 'html', 'markdown', 'junit'])
+
+const HELP = `Usage: aiwf-native bench <suite.js> ... [options]
+
+Runs the benchmark suites that modules export: { name, tests: [{ name, fn }] }, as the default, by name, or in a list.
+
+Options:
+  --runs <n>              processes, one after the other (default 1); from 4 on regressions are told from chance
+  --baseline <file>       compare with the newest results in this file
+  --save <file>           add the results to this file, which is made if there is none
+  --format <name>         ${FORMATS.join(', ')} (default text)
+  --output <file>         write the report there instead of to standard output
+  --iterations <n>        timings a test (default 100)
+  --time <ms>             time each test for so long instead, short calls in batches
+  --warmup-iterations <n> calls before those (default 10)
+  --steady                warm up until a steady state is reached
+  --timeout <ms>          what a call may take (default 30000)
+  --histogram             with the format text: how the timings are spread
+  -h, --help              show this help
+
+Exit code: 0 done, 1 a test failed or got slower than the baseline, 2 called wrongly.
+`
+
+/** @satisfies {import('node:util').ParseArgsConfig['options']} */
+const OPTIONS = /** @type {const} */ ({
+  runs: { type: 'string' },
+  baseline: { type: 'string' },
+  save: { type: 'string' },
+  format: { type: 'string', default: 'text' },
+  output: { type: 'string' },
+  iterations: { type: 'string' },
+  time: { type: 'string' },
+  'warmup-iterations': { type: 'string' },
+  steady: { type: 'boolean' },
+  timeout: { type: 'string' },
+  histogram: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+})
+
+/**
+ * `aiwf-native bench`
+ *
+ * @param {string[]} args
+ * @returns {Promise<number>} the exit code
+ */
+async function bench(args) {
+  let call
+  try {
+    call = parse(args)
+  } catch (error) {
+    console.error(`aiwf-native bench: ${/** @type {Error} */ (error).message}\n\n${HELP}`)
+    return 2
+  }
+  if (call.help) {
+    console.log(HELP)
+    return 0
+  }
+  try {
+    return await run(call)
+  } catch (error) {
+    console.error(`aiwf-native: ${/** @type {Error} */ (error).message}`)
+    return 1
+  }
+}
+
+/** @param {string[]} args */
+function parse(args) {
+  const { values, positionals: files } = parseArgs({
+    args,
+    options: OPTIONS,
+    allowPositionals: true,
+  })
+  const number = (
+    /** @type {'runs' | 'iterations' | 'time' | 'warmup-iterations' | 'timeout'} */ name,
+  ) => {
+    const text = values[name]
+    if (text === undefined) return undefined
+    if (!/^\d+$/.test(text)) throw new Error(`--${name} must be a whole number, not '${text}'`)
+    return Number(text)
+  }
+  const format = FORMATS.find((known) => known === values.format)
+  if (!format)
+    throw new Error(`--format must be one of ${FORMATS.join(', ')}, not '${values.format}'`)
+  if (files.length === 0 && !values.help) throw new Error('expected the file of a suite')
+  const runs = number('runs')
+  const benchmark = new PerformanceBenchmark({
+    silent: true,
+    iterations: number('iterations'),
+    warmupIterations: number('warmup-iterations'),
+    time: number('time'),
+    timeout: number('timeout'),
+    warmup: values.steady ? 'steady' : undefined,
+  })
+  const { baseline, save, output, histogram, help } = values
+  return { files, runs, format, benchmark, baseline, save, output, histogram, help }
+}
+
+/** @typedef {ReturnType<typeof parse>} Call */
+
+/** @param {Call} call */
+async function run({ files, runs, format, benchmark, baseline, save, output, histogram }) {
+  // A baseline that cannot be read is better known before the measurement than after it.
+  const known = baseline === undefined ? undefined : await benchmark.loadBaseline(baseline)
+  const line = liveLine(process.stderr)
+  for (const file of files) {
+    await benchmark.runFile(file, { runs, onProgress: (news) => line.show(...progress(news)) })
+  }
+  line.clear()
+  const comparison = known && (await benchmark.compareToBaseline(known))
+  if (save !== undefined) await benchmark.saveBaseline(save)
+  const report = benchmark.generateReport()
+  const shown =
+    format === 'text'
+      ? text(benchmark, report, { histogram, colours: palette(output ? {} : process.stdout) })
+      : render(report, format)
+  if (output === undefined) console.log(shown)
+  else await publish(output, shown)
+  if (comparison?.detected) {
+    console.error(`Performance regression detected\n\n${slower(comparison)}`)
+  }
+  return comparison?.detected || report.summary.overallStatus === 'failed' ? 1 : 0
+}
+
+/** @param {types.BenchmarkProgress} news @returns {[number, string]} */
+function progress({ suite, test, index, tests, run = 0, runs = 1, iterations }) {
+  const which = runs > 1 ? `run ${run + 1} of ${runs}, ` : ''
+  return [(run + index / tests) / runs, `${which}${suite} › ${test}: ${iterations} iterations`]
+}
+
+/**
+ * @param {PerformanceBenchmark} benchmark
+ * @param {types.BenchmarkReport} report
+ * @param {{ histogram?: boolean, colours: ReturnType<typeof palette> }} style
+ */
+function text(benchmark, { suites, comparison, systemInfo }, { histogram, colours }) {
+  const { cpu, cores } = systemInfo.machine
+  const lines = [colours.dim(`Node ${systemInfo.nodeVersion}, ${cores} × ${cpu}`)]
+  for (const suite of suites) {
+    lines.push('', colours.bold(suite.name), columns([HEADS, ...suite.tests.map(row)]))
+    for (const test of suite.tests) {
+      if (test.error !== undefined) lines.push(colours.bad(`${test.name} failed: ${test.error}`))
+      if (test.optimizedAway) lines.push(colours.bad(`${test.name} was optimised away`))
+      if (test.steadyState === false)
+        lines.push(colours.bad(`${test.name} reached no steady state`))
+      if (histogram) lines.push('', test.name, spread(benchmark, test))
+    }
+  }
+  if (comparison) lines.push('', ...compared(comparison, colours))
+  return lines.join('\n')
+}
+
+const HEADS = ['Test', 'Median', '95 % interval', 'p95', 'p99', 'Rate', 'Heap', 'Errors']
+
+/** @param {types.BenchmarkTestResult} test */
+function row({ name, statistics: { duration, memory }, metrics }) {
+  const errors = String(metrics.errors)
+  if (!duration) return [name, ...HEADS.slice(2).map(() => '–'), errors]
+  const { median, ci95, p95, p99, opsPerSecond } = duration
+  return [
+    name,
+    time(median),
+    ci95.map(time).join(' – '),
+    time(p95),
+    time(p99),
+    opsPerSecond === undefined ? '–' : `${opsPerSecond.toPrecision(4)} /s`,
+    memory ? heap(memory.median) : '–',
+    errors,
+  ]
+}
+
+/** @param {PerformanceBenchmark} benchmark @param {types.BenchmarkTestResult} test */
+function spread(benchmark, { metrics }) {
+  const rows = benchmark.histogram(metrics.duration)
+  if (rows.length === 0) return '–'
+  return columns(
+    rows.map(({ to, count, bar }) => [`${time(to).padStart(10)} ${bar}`, String(count)]),
+  )
+}
+
+/** @param {types.BaselineComparison} comparison @param {ReturnType<typeof palette>} colours */
+function compared(comparison, colours) {
+  const lines = []
+  if (comparison.machineDifferences.length > 0) {
+    const names = comparison.machineDifferences.join(', ')
+    lines.push(colours.bad(`The baseline is of another machine; it differs in: ${names}`))
+  }
+  for (const { suite, improvements, comparisons = [], uncompared = [] } of comparison.suites) {
+    for (const { test, metric, change } of improvements) {
+      lines.push(colours.good(`better: ${suite} › ${test} ${metric} ${percent(change)}`))
+    }
+    for (const { test, metric, change, outcome } of comparisons) {
+      if (outcome !== 'inconclusive') continue
+      lines.push(`inconclusive: ${suite} › ${test} ${metric} ${percent(change)}; more --runs tell`)
+    }
+    for (const test of uncompared) lines.push(`nothing to compare with: ${suite} › ${test}`)
+  }
+  for (const { suite, test, metric, timestamp, change } of comparison.changePoints) {
+    const by = change === undefined ? '' : ` by ${percent(change)}`
+    lines.push(`changed${by} on ${new Date(timestamp).toISOString()}: ${suite} › ${test} ${metric}`)
+  }
+  if (!comparison.detected) lines.push(colours.good('No regression against the baseline'))
+  return lines
+}
+
+/** The table of what got slower. @param {types.BaselineComparison} comparison */
+function slower({ suites }) {
+  const rows = suites.flatMap(({ suite, issues, comparisons = [] }) =>
+    issues.map(({ test, metric, change, threshold }) => {
+      const known = comparisons.find((one) => one.test === test && one.metric === metric)
+      return [
+        `${suite} › ${test}`,
+        metric,
+        percent(change),
+        percent(threshold),
+        known?.interval ? known.interval.map(percent).join(' to ') : '–',
+        known?.pValue === undefined ? '–' : known.pValue.toFixed(3),
+      ]
+    }),
+  )
+  return columns([['Test', 'Metric', 'Change', 'Threshold', '95 % interval', 'p'], ...rows])
+}
+
+module.exports = { bench }

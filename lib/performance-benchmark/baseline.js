@@ -1,0 +1,159 @@
+// @ts-check
+'use strict'
+
+// Results in files, to compare later ones with: the newest is the baseline, those before are its history.
+
+const { readFile } = require('node:fs/promises')
+const args = require('../internal/arguments.js')
+const native = require('../internal/native.js')
+const { traced } = require('../internal/errors.js')
+const { METRICS, compare } = require('./compare.js')
+const { differences, machine } = require('./machine.js')
+const { publish } = require('./report.js')
+
+/** @import * as types from '../performance-benchmark.js' */
+
+/** Of the file's form; another one is refused. */
+const VERSION = 1
+
+/**
+ * Adds results to the file at `path`, which is made if there is none.
+ *
+ * @param {string} path
+ * @param {types.BenchmarkSuiteResult[]} results
+ * @param {types.SaveBaselineOptions} options
+ */
+async function save(path, results, { keep = 200 }) {
+  args.string('path', path)
+  args.integer('keep', keep, 1)
+  const known = await load(path).catch((error) => {
+    if (error.code === 'ENOENT') return { entries: [] }
+    throw error
+  })
+  const entries = [...known.entries, entryOf(results)].slice(-keep)
+  return publish(path, JSON.stringify({ version: VERSION, entries }, null, 1))
+}
+
+/**
+ * @param {string} path
+ * @returns {Promise<types.BenchmarkBaseline>}
+ */
+async function load(path) {
+  const text = await traced(readFile(args.string('path', path), 'utf8'))
+  let baseline
+  try {
+    baseline = JSON.parse(text)
+  } catch (error) {
+    throw invalid(path, `it is not JSON: ${/** @type {Error} */ (error).message}`)
+  }
+  if (baseline?.version !== VERSION) {
+    throw invalid(path, `its version is ${baseline?.version}, this package reads ${VERSION}`)
+  }
+  if (!Array.isArray(baseline.entries) || !baseline.entries.every(isEntry)) {
+    throw invalid(path, 'an entry lacks its suites or its machine')
+  }
+  return baseline
+}
+
+/** @param {any} entry */
+function isEntry(entry) {
+  return (
+    Number.isFinite(entry?.timestamp) &&
+    typeof entry.machine === 'object' &&
+    entry.machine !== null &&
+    Array.isArray(entry.suites) &&
+    entry.suites.every((/** @type {any} */ suite) => Array.isArray(suite?.tests))
+  )
+}
+
+/** @param {string} path @param {string} reason */
+function invalid(path, reason) {
+  const error = new Error(`'${path}' is no benchmark baseline: ${reason}`)
+  return Object.assign(error, { code: 'ERR_AIWF_INVALID_BASELINE', path })
+}
+
+/**
+ * @param {types.BenchmarkSuiteResult[]} results
+ * @returns {types.BaselineEntry}
+ */
+function entryOf(results) {
+  const suites = results.map(({ name, tests }) => ({
+    name,
+    tests: tests
+      .filter(({ status }) => status === 'completed')
+      .map((test) => ({ name: test.name, statistics: centres(test), runs: test.runs })),
+  }))
+  return { timestamp: Date.now(), machine: machine(), suites }
+}
+
+/** @param {types.BenchmarkTestResult} test */
+function centres({ statistics }) {
+  return Object.fromEntries(
+    METRICS.flatMap((metric) => {
+      const known = statistics[metric]
+      return known ? [[metric, { avg: known.avg, median: known.median }]] : []
+    }),
+  )
+}
+
+/**
+ * @param {types.BenchmarkSuiteResult[]} results
+ * @param {types.BenchmarkBaseline} baseline
+ * @returns {types.BaselineComparison}
+ */
+function compareTo(results, baseline) {
+  const last = baseline.entries.at(-1)
+  const current = entryOf(results)
+  const others = new Map(last?.suites.map((suite) => [suite.name, suite]))
+  const suites = results.map((suite) => ({
+    suite: suite.name,
+    ...compare(suite, others.get(suite.name) ?? { tests: [] }),
+  }))
+  return {
+    detected: suites.some(({ detected }) => detected),
+    suites,
+    machineDifferences: last ? differences(current.machine, last.machine) : [],
+    changePoints: changePoints([...baseline.entries, current]),
+  }
+}
+
+/**
+ * Of every metric of every test of the newest entry, through all entries of the same machine.
+ *
+ * @param {types.BaselineEntry[]} entries
+ * @returns {types.BenchmarkChangePoint[]}
+ */
+function changePoints(entries) {
+  const newest = entries.at(-1)
+  if (!newest) return []
+  const alike = entries.filter((entry) => differences(newest.machine, entry.machine).length === 0)
+  return newest.suites.flatMap((suite) =>
+    suite.tests.flatMap((test) =>
+      METRICS.flatMap((metric) => {
+        const series = alike.flatMap((entry) => {
+          const value = testOf(entry, suite.name, test.name)?.statistics?.[metric]?.median
+          return Number.isFinite(value) ? [{ timestamp: entry.timestamp, value }] : []
+        })
+        const values = Float64Array.from(series, ({ value }) => /** @type {number} */ (value))
+        return native.benchmarkChangePoints(values).map(({ index, before, after, pValue }) => ({
+          suite: suite.name,
+          test: test.name,
+          metric,
+          timestamp: series[index].timestamp,
+          runsSince: series.length - index,
+          before,
+          after,
+          ...(before > 0 && { change: after / before - 1 }),
+          pValue,
+        }))
+      }),
+    ),
+  )
+}
+
+/** @param {types.BaselineEntry} entry @param {string} suite @param {string} test */
+function testOf({ suites }, suite, test) {
+  return suites.find(({ name }) => name === suite)?.tests.find(({ name }) => name === test)
+}
+
+module.exports = { save, load, compareTo }

@@ -1,0 +1,271 @@
+//! What the formats show of a report; the rest of it is ignored.
+
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    pub timestamp: f64,
+    pub summary: Totals,
+    pub suites: Vec<Suite>,
+    #[serde(default)]
+    pub load_tests: Vec<LoadTest>,
+    #[serde(default)]
+    pub comparison: Option<BaselineComparison>,
+    pub system_info: SystemInfo,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Totals {
+    pub total_suites: u64,
+    pub total_tests: u64,
+    pub overall_status: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SystemInfo {
+    pub node_version: String,
+    pub platform: String,
+    pub arch: String,
+    pub memory: Memory,
+    #[serde(default)]
+    pub machine: Option<Machine>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Memory {
+    pub rss: f64,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Machine {
+    pub cpu: String,
+    pub cores: f64,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Suite {
+    pub name: String,
+    pub tests: Vec<Test>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Test {
+    pub name: String,
+    pub status: String,
+    #[serde(default)]
+    pub error: Option<String>,
+    #[serde(default)]
+    pub metrics: Metrics,
+    /// Milliseconds.
+    #[serde(default)]
+    pub total_time: f64,
+    #[serde(default)]
+    pub optimized_away: bool,
+    #[serde(default)]
+    pub steady_state: Option<bool>,
+    #[serde(default)]
+    pub calls_per_iteration: Option<f64>,
+    #[serde(default)]
+    pub sampled: Option<u64>,
+    #[serde(default)]
+    pub runs: Option<Runs>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Metrics {
+    pub duration: Values,
+    pub memory: Values,
+    pub throughput: Values,
+    pub errors: f64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Runs {
+    pub duration: Values,
+}
+
+/// JSON has `null` for what is not finite.
+pub type Values = Vec<Option<f64>>;
+
+#[derive(Debug, Deserialize)]
+pub struct LoadTest {
+    pub name: String,
+    pub metrics: LoadMetrics,
+    pub timeline: Vec<Point>,
+    /// Milliseconds.
+    pub duration: f64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LoadMetrics {
+    pub total_requests: u64,
+    pub failed_requests: u64,
+    pub throughput: f64,
+    pub error_rate: f64,
+    pub errors: std::collections::BTreeMap<String, u64>,
+    pub response_time: Distribution,
+}
+
+/// Milliseconds.
+#[derive(Debug, Deserialize)]
+pub struct Distribution {
+    pub min: f64,
+    pub max: f64,
+    pub average: f64,
+    pub p50: f64,
+    pub p90: f64,
+    pub p95: f64,
+    pub p99: f64,
+    pub p999: f64,
+    pub histogram: Vec<Bucket>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Bucket {
+    pub up_to: f64,
+    pub count: f64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Point {
+    pub time: f64,
+    pub errors: f64,
+    pub throughput: f64,
+    pub p50: f64,
+    pub p99: f64,
+    pub active_workers: f64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BaselineComparison {
+    pub detected: bool,
+    pub suites: Vec<SuiteComparison>,
+    #[serde(default)]
+    pub machine_differences: Vec<String>,
+    #[serde(default)]
+    pub change_points: Vec<ChangePoint>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct SuiteComparison {
+    pub suite: String,
+    #[serde(default)]
+    pub issues: Vec<Change>,
+    #[serde(default)]
+    pub improvements: Vec<Change>,
+    #[serde(default)]
+    pub comparisons: Vec<Compared>,
+    #[serde(default)]
+    pub uncompared: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Change {
+    #[serde(default)]
+    pub test: String,
+    pub metric: String,
+    pub change: f64,
+}
+
+/// A metric that was compared by runs.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Compared {
+    #[serde(default)]
+    pub test: String,
+    pub metric: String,
+    pub outcome: String,
+    pub change: f64,
+    #[serde(default)]
+    pub interval: Option<[f64; 2]>,
+    #[serde(default)]
+    pub p_value: Option<f64>,
+    #[serde(default)]
+    pub cliffs_delta: Option<f64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangePoint {
+    pub suite: String,
+    pub test: String,
+    pub metric: String,
+    pub timestamp: f64,
+    pub before: f64,
+    pub after: f64,
+}
+
+/// One line of a comparison, however it was made.
+pub struct Verdict<'report> {
+    pub suite: &'report str,
+    pub test: &'report str,
+    pub metric: &'report str,
+    pub outcome: &'report str,
+    pub change: f64,
+    pub interval: Option<[f64; 2]>,
+    pub p_value: Option<f64>,
+    pub cliffs_delta: Option<f64>,
+}
+
+impl Report {
+    /// Fails with [`Error::InvalidReport`].
+    pub fn parse(json: &str) -> Result<Self> {
+        serde_json::from_str(json).map_err(|error| Error::InvalidReport(error.to_string()))
+    }
+}
+
+impl BaselineComparison {
+    /// Every metric that was compared by runs, and of the others those that moved.
+    pub fn verdicts(&self) -> Vec<Verdict<'_>> {
+        self.suites.iter().flat_map(SuiteComparison::verdicts).collect()
+    }
+}
+
+impl SuiteComparison {
+    fn verdicts(&self) -> impl Iterator<Item = Verdict<'_>> {
+        let issues = self.issues.iter().map(|change| (change, "regressed"));
+        let improvements = self.improvements.iter().map(|change| (change, "improved"));
+        let by_averages = issues.chain(improvements).filter(|(change, _)| {
+            let same =
+                |known: &Compared| known.test == change.test && known.metric == change.metric;
+            !self.comparisons.iter().any(same)
+        });
+        let compared = self.comparisons.iter().map(|known| Verdict {
+            suite: &self.suite,
+            test: &known.test,
+            metric: &known.metric,
+            outcome: &known.outcome,
+            change: known.change,
+            interval: known.interval,
+            p_value: known.p_value,
+            cliffs_delta: known.cliffs_delta,
+        });
+        compared.chain(by_averages.map(|(change, outcome)| Verdict {
+            suite: &self.suite,
+            test: &change.test,
+            metric: &change.metric,
+            outcome,
+            change: change.change,
+            interval: None,
+            p_value: None,
+            cliffs_delta: None,
+        }))
+    }
+}
+
+/// The finite ones.
+pub fn finite(values: &Values) -> Vec<f64> {
+    values.iter().flatten().copied().collect()
+}
