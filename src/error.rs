@@ -89,6 +89,12 @@ pub enum Error {
     #[error("Invalid benchmark report: {0}")]
     InvalidReport(String),
 
+    /// A heap snapshot that is cut off, or none.
+    #[error(
+        "'{}' is no heap snapshot as V8 writes it: at byte {offset}, {reason}", path.display()
+    )]
+    InvalidHeapSnapshot { path: PathBuf, offset: u64, reason: &'static str },
+
     /// The failure of work that several callers wait for.
     #[error(transparent)]
     Shared(Arc<Error>),
@@ -151,6 +157,7 @@ impl Error {
             Self::Shared(error) => error.code(),
             Self::Panic(_) => "ERR_AIWF_PANIC",
             Self::InvalidReport(_) => "ERR_AIWF_INVALID_REPORT",
+            Self::InvalidHeapSnapshot { .. } => "ERR_AIWF_INVALID_HEAP_SNAPSHOT",
             Self::Aborted => "ABORT_ERR",
         }
     }
@@ -175,6 +182,10 @@ impl Error {
             Self::UnsafePath { path, .. } | Self::BlobMismatch { path, .. } => {
                 details.push(("path", text(path)));
             }
+            Self::InvalidHeapSnapshot { path, offset, reason: _ } => details.extend([
+                ("path", text(&path.to_string_lossy())),
+                ("offset", Detail::Number(*offset as f64)),
+            ]),
             Self::NotRegularFile(path) => details.push(("path", text(&path.to_string_lossy()))),
             _ => {}
         }

@@ -11,6 +11,7 @@
 //! - [`github`]: how often and how GitHub is asked.
 //! - [`mirror`]: the main job; composes `github` and `files`.
 //! - [`memory`]: what the process holds, and whether it leaks.
+//! - [`heap_snapshot`]: what V8's heap snapshots say of who holds memory.
 //! - [`monitor`]: metrics over sliding windows, and alarms about them.
 //! - `bindings`: the border to JavaScript; no other room imports napi.
 
@@ -20,6 +21,7 @@ pub mod cache;
 pub mod error;
 pub mod files;
 pub mod github;
+pub mod heap_snapshot;
 pub mod http_cache;
 pub mod memory;
 pub mod mirror;
