@@ -85,8 +85,8 @@ pub enum Error {
     #[error("The native code panicked: {0}. This is a defect; please report it.")]
     Panic(String),
 
-    /// A benchmark report that is to be shown lacks what a report has.
-    #[error("Invalid benchmark report: {0}")]
+    /// A report that is to be shown as a page lacks what it should have.
+    #[error("Invalid report: {0}")]
     InvalidReport(String),
 
     /// A heap snapshot that is cut off, or none.

@@ -4,6 +4,7 @@
 //! - [`runtime`]: the threads every room shares.
 //! - [`tls`]: how every engine secures a connection.
 //! - [`page`]: reports as HTML, with charts.
+//! - [`prometheus`]: metrics as text for scrapers.
 //! - [`files`]: many file operations at once, in order.
 //! - [`benchmark`]: statistics, regressions, reports and load tests.
 //! - [`cache`]: what GitHub answered, kept in memory and on disk.
@@ -27,5 +28,6 @@ pub mod memory;
 pub mod mirror;
 pub mod monitor;
 pub mod page;
+pub mod prometheus;
 pub mod runtime;
 pub mod tls;

@@ -1,9 +1,10 @@
-//! Reports as pages of HTML: the frame, what figures look like, and [charts](chart).
+//! Reports as pages of HTML: the frame, what figures look like, [charts](chart), and [lines over time](line_chart).
 //!
 //! A page is whole in itself: no script, no font, no network, and a policy that forbids them. It follows
 //! the reader's light or dark scheme.
 
 pub mod chart;
+pub mod line_chart;
 
 /// A page of this title, which is escaped, around `content`, which is HTML.
 pub fn whole(title: &str, content: &str) -> String {

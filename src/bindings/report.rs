@@ -6,8 +6,10 @@ use napi_derive::napi;
 
 use super::settle::{Settler, Ticket};
 use crate::{
-    benchmark::report,
+    benchmark,
+    error::Result,
     files::{self, WriteOptions},
+    memory,
 };
 
 /// Writes `text` to `path` as it is.
@@ -21,8 +23,22 @@ pub fn save_report(settler: &Settler, ticket: Ticket, path: String, text: String
 /// Writes a benchmark report in JSON to `path` as a page of HTML.
 #[napi(catch_unwind)]
 pub fn save_report_page(settler: &Settler, ticket: Ticket, path: String, json: String) {
+    save_page(settler, ticket, path, move || benchmark::report::html(&json));
+}
+
+/// Writes a memory report in JSON to `path` as a page of HTML.
+#[napi(catch_unwind)]
+pub fn save_memory_page(settler: &Settler, ticket: Ticket, path: String, json: String) {
+    save_page(settler, ticket, path, move || memory::report::html(&json));
+}
+
+fn save_page(
+    settler: &Settler,
+    ticket: Ticket,
+    path: String,
+    page: impl FnOnce() -> Result<String> + Send + 'static,
+) {
     settler.reporter().spawn_blocking(ticket, move || {
-        let page = report::html(&json)?;
-        files::write(Path::new(&path), page.as_bytes(), WriteOptions::default())
+        files::write(Path::new(&path), page()?.as_bytes(), WriteOptions::default())
     });
 }
