@@ -69,7 +69,7 @@ mod tests {
         let Growth { name, count, shallow_size, retained_size, retaining } = &grown[0];
         assert_eq!((*name, *count, *shallow_size, *retained_size), ("Session", 3, 300, 300));
         let way: Vec<_> = retaining.iter().map(|step| &*step.by).collect();
-        assert_eq!(way[..2], ["global", ".sessions"]);
+        assert_eq!(way[..2], ["(global)", ".sessions"]);
         assert!(growth(&after, &before).is_empty());
     }
 }

@@ -117,7 +117,8 @@ fn label(graph: &Graph, edge: usize) -> String {
     match graph.edges.kinds[edge] {
         EdgeKind::Property => format!(".{}", name()),
         EdgeKind::Element => format!("[{label}]"),
-        EdgeKind::Context | EdgeKind::Shortcut => name().to_owned(),
+        EdgeKind::Context => name().to_owned(),
+        EdgeKind::Shortcut => "(global)".to_owned(),
         EdgeKind::Internal | EdgeKind::Weak => format!("({})", name()),
         EdgeKind::Hidden => format!("({label})"),
     }
@@ -144,7 +145,7 @@ mod tests {
             Object::new("object", "Session", 8),
             Object::new("object", "Session", 8),
         ];
-        assert_eq!(way(&objects, 4), ["global global", ".cache Map", "[7] Session"]);
+        assert_eq!(way(&objects, 4), ["(global) global", ".cache Map", "[7] Session"]);
         assert_eq!(way(&objects, 5), [""; 0], "a weak reference holds nothing");
         assert_eq!(way(&objects, 1), ["[1] (synthetic)"]);
     }

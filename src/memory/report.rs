@@ -312,7 +312,7 @@ impl Collections {
 impl Heap {
     fn table(&self) -> String {
         let Self { label, objects, size, constructors, constructor_count } = self;
-        let heads = ["Constructor", "Objects", "Own size", "Retained", "Held by"];
+        let heads = ["Constructor", "Objects", "Own size", "Retained"];
         let title = format!(
             "Heap snapshot “{label}”: {objects} objects, {}{}",
             bytes(*size),
@@ -348,16 +348,19 @@ fn shown(rows: usize, of: usize) -> String {
 
 impl Constructor {
     fn row(&self, size: impl Fn(f64) -> String, count: impl Fn(f64) -> String) -> String {
-        let way: Vec<String> =
-            self.retaining_path.iter().map(|Step { by, name }| format!("{by} {name}")).collect();
-        format!(
-            "<tr><th>{}<td>{}<td>{}<td>{}<td class=\"way\">{}</tr>",
+        let cells = format!(
+            "<tr><th>{}<td>{}<td>{}<td>{}",
             escape(&self.name),
             count(self.count),
             size(self.shallow_size),
             size(self.retained_size),
-            escape(&way.join(" → ")),
-        )
+        );
+        let way: Vec<String> =
+            self.retaining_path.iter().map(|Step { by, name }| format!("{by} {name}")).collect();
+        match way.is_empty() {
+            true => cells + "</tr>",
+            false => format!("{cells}<td class=\"way\">{}</tr>", escape(&way.join(" → "))),
+        }
     }
 }
 
