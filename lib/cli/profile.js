@@ -4,7 +4,7 @@
 const { spawn } = require('node:child_process')
 const { mkdtemp, readFile, rm } = require('node:fs/promises')
 const { constants, tmpdir } = require('node:os')
-const { join } = require('node:path')
+const { join, resolve } = require('node:path')
 const { parseArgs } = require('node:util')
 const { bytes } = require('./summary.js')
 
@@ -17,6 +17,7 @@ ends leaves no report.
 
 Options:
   --json       print the report as JSON
+  --html FILE  also write it to FILE as a page with charts (the last hour of a longer run)
   -h, --help   show this help
 
 Exit code: that of the program; 1 if it could not be started, 2 called wrongly.
@@ -25,6 +26,7 @@ Exit code: that of the program; 1 if it could not be started, 2 called wrongly.
 /** @satisfies {import('node:util').ParseArgsConfig['options']} */
 const OPTIONS = /** @type {const} */ ({
   json: { type: 'boolean' },
+  html: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 })
 
@@ -53,7 +55,13 @@ async function profile(args) {
   try {
     const file = join(folder, 'report.json')
     const code = await run(command, file)
-    report(await readFile(file, 'utf8').catch(() => undefined), values.json ?? false)
+    const page = await readFile(file, 'utf8').catch(() => undefined)
+    if (page === undefined) {
+      console.error('aiwf-native: the program left no report')
+      return code
+    }
+    report(JSON.parse(page).report, values.json ?? false)
+    if (values.html !== undefined) await savePage(values.html, page)
     return code
   } catch (error) {
     console.error(`aiwf-native: ${/** @type {Error} */ (error).message}`)
@@ -78,32 +86,38 @@ function run([program, ...args], file) {
     AIWF_NATIVE_PROFILE: file,
     AIWF_NATIVE_PROFILE_PARENT: String(process.pid),
   }
-  return new Promise((resolve, reject) => {
+  return new Promise((done, reject) => {
     const child = spawn(program, args, { env, stdio: 'inherit' })
     child.on('error', reject)
     child.on('close', (code, signal) => {
-      resolve(code ?? 128 + (signal ? constants.signals[signal] : 0))
+      done(code ?? 128 + (signal ? constants.signals[signal] : 0))
     })
   })
 }
 
 /**
+ * @param {string} file
+ * @param {string} page
+ */
+async function savePage(file, page) {
+  // Only now, so that a program can be profiled and its figures shown without the engine in this process.
+  const native = require('../internal/native.js')
+  const { promised, settler } = require('../internal/settle.js')
+  await promised((ticket) => native.saveMemoryPage(settler, ticket, resolve(file), page))
+}
+
+/**
  * On standard error: standard output is the program's.
  *
- * @param {string | undefined} json
+ * @param {MemoryReport} found
  * @param {boolean} asJson
  */
-function report(json, asJson) {
-  if (json === undefined) {
-    console.error('aiwf-native: the program left no report')
-    return
-  }
+function report(found, asJson) {
   if (asJson) {
-    console.error(json)
+    console.error(JSON.stringify(found))
     return
   }
-  /** @type {MemoryReport} */
-  const { peak, statistics, alerts, suggestions } = JSON.parse(json)
+  const { peak, statistics, alerts, suggestions } = found
   console.error(`${'Peak memory'.padEnd(14)} ${bytes(peak.rss)}`)
   const { heapUsed } = statistics
   if (heapUsed) {

@@ -7,6 +7,7 @@ const args = require('../internal/arguments.js')
 const { traced } = require('../internal/errors.js')
 const native = require('../internal/native.js')
 const { promised, settler } = require('../internal/settle.js')
+const { dropOldest } = require('./bounded.js')
 const { collectGarbage } = require('./collections.js')
 const { prometheus } = require('./metrics.js')
 const { ObjectLeakDetector } = require('./object-leak-detector.js')
@@ -134,7 +135,7 @@ class MemoryProfiler extends EventEmitter {
     const sample = readSample()
     const anomalies = this.#session?.complete(sample) ?? []
     // Figures that somebody made are judged as such.
-    if (!isReplaced()) this.#growth.addTaken(sample)
+    if (!isReplaced()) this.#growth.addTaken(sample, this.#maxSamples)
     this.#append(sample)
     this.checkThresholds(sample)
     this.detectMemoryLeaks(sample)
@@ -328,14 +329,6 @@ class MemoryProfiler extends EventEmitter {
       this.#visits.leave()
     }
   }
-}
-
-/**
- * @param {unknown[]} array
- * @param {number} most
- */
-function dropOldest(array, most) {
-  if (array.length > most) array.splice(0, array.length - most)
 }
 
 module.exports = { MemoryProfiler }

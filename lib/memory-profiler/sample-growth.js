@@ -2,6 +2,7 @@
 'use strict'
 
 const native = require('../internal/native.js')
+const { dropOldest } = require('./bounded.js')
 
 /** @import * as types from '../memory-profiler.js' */
 
@@ -11,14 +12,23 @@ const FIGURES = 5
 
 /** Judges whether samples that were taken by hand grow steadily. */
 class SampleGrowth {
-  /** Those with the time of their figures; others a caller made, and their time may mean nothing. */
-  #taken = new WeakSet()
+  /**
+   * Those with the time of their figures; others a caller made, and their time may mean nothing. A set would cost each
+   * sample ten times as much.
+   *
+   * @type {types.MemorySample[]}
+   */
+  #taken = []
   /** Until when samples are not judged again. */
   #judgedUntil = 0
 
-  /** @param {types.MemorySample} sample */
-  addTaken(sample) {
-    this.#taken.add(sample)
+  /**
+   * @param {types.MemorySample} sample
+   * @param {number} most that are remembered
+   */
+  addTaken(sample, most) {
+    this.#taken.push(sample)
+    dropOldest(this.#taken, most)
   }
 
   /**
@@ -28,7 +38,7 @@ class SampleGrowth {
    * @param {number} interval
    */
   isDue(sample, interval) {
-    if (!this.#taken.has(sample)) return true
+    if (sample !== this.#taken.at(-1)) return true
     if (sample.timestamp < this.#judgedUntil) return false
     this.#judgedUntil = sample.timestamp + interval
     return true
@@ -44,11 +54,12 @@ class SampleGrowth {
   of(samples, interval) {
     const last = samples.at(-1)
     if (!last || samples.length < FEWEST) return null
-    const taken = this.#taken.has(last)
+    const takenSamples = new Set(this.#taken)
+    const taken = takenSamples.has(last)
     const figures = new Float64Array(samples.length * FIGURES)
     let end = 0
     for (const sample of samples) {
-      if (sample.heapStale || this.#taken.has(sample) !== taken) continue
+      if (sample.heapStale || takenSamples.has(sample) !== taken) continue
       const { heapUsed, heapTotal, external = 0, rss } = sample.memory
       figures[end] = sample.timestamp
       figures[end + 1] = heapUsed
