@@ -58,15 +58,16 @@ function peak() {
 
 /** @param {string} name */
 function measure(name) {
-  const { stdout, status } = spawnSync(
+  const { stdout, stderr, status } = spawnSync(
     process.execPath,
     ['--max-old-space-size=8192', self, name, file ?? snapshot],
     {
       encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'inherit'],
+      // memlab tells its progress there.
+      stdio: ['ignore', 'pipe', 'pipe'],
     },
   )
-  if (status !== 0) throw new Error(`${name} failed`)
+  if (status !== 0) throw new Error(`${name} failed: ${stderr}`)
   return JSON.parse(stdout.slice(stdout.lastIndexOf('{"')))
 }
 

@@ -6,6 +6,8 @@ const { mkdtemp, readFile, rm } = require('node:fs/promises')
 const { constants, tmpdir } = require('node:os')
 const { join, resolve } = require('node:path')
 const { parseArgs } = require('node:util')
+const native = require('../internal/native.js')
+const { promised, settler } = require('../internal/settle.js')
 const { bytes } = require('./summary.js')
 
 /** @import { MemoryReport } from '../memory-profiler.js' */
@@ -100,9 +102,6 @@ function run([program, ...args], file) {
  * @param {string} page
  */
 async function savePage(file, page) {
-  // Only now, so that a program can be profiled and its figures shown without the engine in this process.
-  const native = require('../internal/native.js')
-  const { promised, settler } = require('../internal/settle.js')
   await promised((ticket) => native.saveMemoryPage(settler, ticket, resolve(file), page))
 }
 
