@@ -1,7 +1,7 @@
 // @ts-check
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -35,6 +35,19 @@ test('profiles a program, which keeps its output and its exit code', async (t) =
   const text = run('--', process.execPath, script)
   assert.match(text.stderr, /^Peak memory +\d+\.\d MiB$/m)
   assert.match(text.stderr, /^Heap used +.*most$/m)
+})
+
+test('writes a page with charts too', async (t) => {
+  const folder = await workspace(t)
+  const [script, page] = [join(folder, 'app.js'), join(folder, 'page.html')]
+  await writeFile(script, 'setTimeout(() => process.exit(3), 500)')
+  const found = run('--html', page, '--', process.execPath, script)
+  assert.equal(found.status, 3, found.stderr)
+  assert.match(found.stderr, /Peak memory/)
+  assert.match(await readFile(page, 'utf8'), /<polyline/)
+  const nowhere = run('--html', join(script, 'page.html'), '--', process.execPath, '-e', '0')
+  assert.equal(nowhere.status, 1)
+  assert.match(nowhere.stderr, /ENOTDIR/)
 })
 
 test('says what is wrong with a call', () => {

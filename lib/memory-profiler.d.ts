@@ -1,4 +1,5 @@
 import type { EventEmitter } from 'node:events'
+import type { Anomaly } from './monitor.js'
 
 /** Bytes, as of `process.memoryUsage()`. */
 export type MemoryUsage = NodeJS.MemoryUsage
@@ -21,6 +22,7 @@ export interface HeapFigures {
 export interface MemorySample {
   /** Milliseconds since the epoch. */
   timestamp: number
+  /** `arrayBuffers` is read ten times a second at most; in between it moves with `external`. */
   memory: MemoryUsage
   performance: MeasureFigures
   gc: HeapFigures
@@ -28,11 +30,30 @@ export interface MemorySample {
   process?: ProcessFigures
   /** Milliseconds for which the event loop kept the thread's call waiting, if it took this sample. */
   eventLoopDelay?: number
+  /** How odd each metric is, if a running profiler took this sample and has seen enough of the metric. */
+  anomalyScores?: AnomalyScores
   /**
    * Set when V8's figures could not be read at that time, since the event loop was blocked or the interval is under
    * 20 ms: `timestamp`, `memory.rss` and `process` are of that time, all else is the last that was known.
    */
   heapStale?: true
+}
+
+export type AnomalyMetric = 'heapUsed' | 'heapTotal' | 'external' | 'rss' | 'eventLoopDelay'
+
+/**
+ * Standard deviations of each metric from what is expected, with the sign: the robust z-score of
+ * `AnomalyDetector` (exponentially weighted averages, from the 31st sample on).
+ */
+export type AnomalyScores = { [metric in AnomalyMetric]?: number }
+
+/** A sample of the beat that does not fit those before it. */
+export interface MemoryAnomaly extends Anomaly {
+  metric: AnomalyMetric
+  /** Bytes; milliseconds of a delay. */
+  value: number
+  /** Milliseconds since the epoch. */
+  timestamp: number
 }
 
 /** What the system says. Absent where it does not say; all but `cpuTime` need Linux. */
@@ -116,6 +137,69 @@ export interface MemorySnapshot {
   memory: MemoryUsage
   /** Of the profiler's `objectLeakDetector`. */
   objectCounts: Record<string, number>
+  /** If it was asked for. */
+  heap?: HeapContents
+}
+
+/** A snapshot with the heap. */
+export interface HeapSnapshot extends MemorySnapshot {
+  heap: HeapContents
+}
+
+export interface SnapshotOptions {
+  /** Whether V8's heap is written to a file and summed up. Default false. */
+  heap?: boolean
+  /**
+   * The file, which is overwritten and which only this user may read. Default: a new one in `os.tmpdir()`, that
+   * `MemoryOptimizer.cleanupTemporaryFiles` removes when it is old. Chrome's developer tools open it.
+   */
+  path?: string
+  /** Writes although memory may run out. Default false. */
+  force?: boolean
+}
+
+/** What V8's heap holds. Bytes as V8 counts them. */
+export interface HeapContents {
+  /** The `.heapsnapshot` file. It holds all that the program knows, secrets too. */
+  path: string
+  objects: number
+  references: number
+  /** Bytes of all objects. */
+  size: number
+  /** Those that hold most first. */
+  constructors: HeapConstructor[]
+}
+
+/** All objects of a constructor; those of V8's own kinds are one each, such as `(string)` or `(closure)`. */
+export interface HeapConstructor {
+  name: string
+  count: number
+  /** Bytes of the objects themselves. */
+  shallowSize: number
+  /**
+   * Bytes that would be freed with them, as in the summary view of Chrome's developer tools: objects that another of the same
+   * constructor holds are counted once, with that.
+   */
+  retainedSize: number
+}
+
+/** One object on the way from the root of the heap. */
+export interface RetainingStep {
+  /** How the object before holds it: `.name`, `[4]`, the name of a variable, or in brackets what V8 calls it. */
+  by: string
+  /** The object's constructor. */
+  name: string
+  /** V8's number of the object, the same in every snapshot. */
+  id: number
+}
+
+/** A constructor of which there are more objects, or more bytes. */
+export interface HeapGrowth extends HeapConstructor {
+  /**
+   * What keeps one of the newer objects alive: the shortest way from the root to one that is held as most of them are,
+   * through global variables where there is such a way. Of a way longer than 100 steps the middle is left out.
+   */
+  retainingPath: RetainingStep[]
 }
 
 /** The second snapshot minus the first. */
@@ -126,12 +210,26 @@ export interface SnapshotComparison {
   memoryDiff: MemoryUsage
   /** Every type that either snapshot counts. */
   objectDiff: Record<string, number>
+  /** If both have a heap: the constructors that grew, by how much, those that hold most more first. */
+  heapGrowth?: HeapGrowth[]
 }
 
+/** What was measured and is worth doing something about. All but the first three kinds come from a running profiler. */
 export interface MemorySuggestion {
-  type: 'high_memory_usage' | 'memory_leak' | 'external_memory'
+  type:
+    | 'high_memory_usage'
+    | 'memory_leak'
+    | 'external_memory'
+    | 'memory_limit'
+    | 'garbage_collection'
+    | 'event_loop_delay'
+  /** With its figure, in words. */
   suggestion: string
   priority: 'high' | 'critical' | 'medium'
+  /** Bytes, or milliseconds of a delay, or a share of growth or of time. */
+  value: number
+  /** In the same unit: above it something is worth doing. */
+  threshold: number
 }
 
 export interface CollectionResult {
@@ -159,6 +257,8 @@ export interface CollectionFigures {
 
 /** V8's collections since profiling last started, by kind. */
 export type CollectionReport = Record<CollectionKind, CollectionFigures> & {
+  /** Milliseconds that were profiled. */
+  time: number
   /** The share of that time for which collections stopped the program. */
   timeShare: number
 }
@@ -230,8 +330,26 @@ export interface MemoryProfilerOptions {
   silent?: boolean
 }
 
+export interface StreamOptions {
+  /** Ends the loop: it throws the signal's reason. */
+  signal?: AbortSignal
+  /** How many samples wait for a slow reader; the oldest go first. Default 100. */
+  capacity?: number
+}
+
+export interface MemoryProfilerEvents {
+  /** Each alert, after `triggerAlerts`. */
+  alert: [alert: MemoryAlert]
+  /** Each sample, before it is judged. */
+  sample: [sample: MemorySample]
+  /** Each metric of a sample of the beat that is odd; told, and no alert: a heap may jump for good reasons. */
+  anomaly: [anomaly: MemoryAnomaly]
+  /** Profiling stopped. */
+  stop: []
+}
+
 /**
- * Samples memory, raises alerts, and suspects leaks. Emits `'alert'` for each alert, after `triggerAlerts`.
+ * Samples memory, raises alerts, and suspects leaks. Emits what {@link MemoryProfilerEvents} says.
  *
  * While it profiles, a native thread keeps the beat, also while the event loop is blocked, and does not keep the
  * process alive. It judges leaks by what V8's major collections leave behind, after ten minutes of grace: growth that
@@ -240,7 +358,7 @@ export interface MemoryProfilerOptions {
  * themselves are judged, from the tenth on: they must rise steadily by 5 %, beyond chance, and above all that was
  * there before. Samples that are taken faster than `samplingInterval` then count as one.
  */
-export class MemoryProfiler extends EventEmitter<{ alert: [alert: MemoryAlert] }> {
+export class MemoryProfiler extends EventEmitter<MemoryProfilerEvents> {
   constructor(options?: MemoryProfilerOptions)
   /** Milliseconds. Writable; takes effect on the next start. */
   samplingInterval: number
@@ -281,7 +399,15 @@ export class MemoryProfiler extends EventEmitter<{ alert: [alert: MemoryAlert] }
   /** (last - first) / first; 0 for fewer than two values. */
   calculateTrend(values: ArrayLike<number>): number
   /** Keeps the present state under `label`, in the place of an earlier one. */
-  createSnapshot(label: string): MemorySnapshot
+  createSnapshot(label: string, options?: SnapshotOptions & { heap?: false }): MemorySnapshot
+  /**
+   * With the heap: V8 writes it, which stops the program for seconds and may take 20 times the heap beside it; then another
+   * thread sums it up. Of a snapshot that follows another one, paths lead to objects that were made since.
+   *
+   * Rejects with `ERR_AIWF_INSUFFICIENT_MEMORY` (`needed`, `available`) before anything is written, as `fs` does where
+   * the file can't be, and with `ERR_AIWF_INVALID_HEAP_SNAPSHOT` (`path`, `offset`) when the file is cut off, as on a full disk.
+   */
+  createSnapshot(label: string, options: SnapshotOptions & { heap: true }): Promise<HeapSnapshot>
   /** @throws an error with code `ERR_AIWF_SNAPSHOT_NOT_FOUND` and the `label` */
   compareSnapshots(label1: string, label2: string): SnapshotComparison
   getOptimizationSuggestions(): MemorySuggestion[]
@@ -293,6 +419,19 @@ export class MemoryProfiler extends EventEmitter<{ alert: [alert: MemoryAlert] }
    * `ENOENT`, `EACCES`, …
    */
   saveReport(filePath: string): Promise<string>
+  /** As `saveReport`, as a page of HTML with charts of all samples that are kept; it needs no network. */
+  generateHTMLReport(filePath: string): Promise<string>
+  /**
+   * The present figures in Prometheus' text format 0.0.4. Names, labels and buckets are those of prom-client's default
+   * metrics where it has the figure (the event loop's lag is that of the kept samples, collections are those since
+   * profiling started); others begin with `aiwf_`.
+   */
+  prometheus(): string
+  /**
+   * Every sample from now on, until profiling stops. Profiles meanwhile, if it has not started, and keeps the process
+   * alive while it waits.
+   */
+  stream(options?: StreamOptions): AsyncGenerator<MemorySample, void, void>
   /**
    * Profiles for `duration` milliseconds (default 60000) and resolves to the report. A profiler that had started
    * before goes on.

@@ -278,4 +278,10 @@ export class AnomalyDetector {
    * @throws TypeError or RangeError for a value that is not a safe number.
    */
   push(value: number): Anomaly | null
+  /**
+   * Standard deviations of a value from what is expected, with the sign, which teaches nothing; `null` while it learns.
+   *
+   * @throws as `push`
+   */
+  score(value: number): number | null
 }

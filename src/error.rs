@@ -101,9 +101,15 @@ pub enum Error {
     #[error("The native code panicked: {0}. This is a defect; please report it.")]
     Panic(String),
 
-    /// A benchmark report that is to be shown lacks what a report has.
-    #[error("Invalid benchmark report: {0}")]
+    /// A report that is to be shown as a page lacks what it should have.
+    #[error("Invalid report: {0}")]
     InvalidReport(String),
+
+    /// A heap snapshot that is cut off, or none.
+    #[error(
+        "'{}' is no heap snapshot as V8 writes it: at byte {offset}, {reason}", path.display()
+    )]
+    InvalidHeapSnapshot { path: PathBuf, offset: u64, reason: &'static str },
 
     /// The failure of work that several callers wait for.
     #[error(transparent)]
@@ -168,6 +174,7 @@ impl Error {
             Self::Shared(error) => error.code(),
             Self::Panic(_) => "ERR_AIWF_PANIC",
             Self::InvalidReport(_) => "ERR_AIWF_INVALID_REPORT",
+            Self::InvalidHeapSnapshot { .. } => "ERR_AIWF_INVALID_HEAP_SNAPSHOT",
             Self::Aborted => "ABORT_ERR",
         }
     }
@@ -201,6 +208,10 @@ impl Error {
             Self::UnsafePath { path, .. } | Self::BlobMismatch { path, .. } => {
                 details.push(("path", text(path)));
             }
+            Self::InvalidHeapSnapshot { path, offset, reason: _ } => details.extend([
+                ("path", text(&path.to_string_lossy())),
+                ("offset", Detail::Number(*offset as f64)),
+            ]),
             Self::NotRegularFile(path) => details.push(("path", text(&path.to_string_lossy()))),
             _ => {}
         }

@@ -1,5 +1,5 @@
 //! Reports as pages of HTML: the frame, what figures look like, and charts: [bars and histograms](chart),
-//! [response times](latency), [lines over time](timeline), [changes](change).
+//! [response times](latency), [lines over time](line_chart), [changes](change).
 //!
 //! A page is whole in itself: no script, no font, no network, and a policy that forbids them. It follows
 //! the reader's light or dark scheme.
@@ -7,7 +7,7 @@
 pub mod change;
 pub mod chart;
 pub mod latency;
-pub mod timeline;
+pub mod line_chart;
 
 /// A page of this title, which is escaped, around `content`, which is HTML.
 pub fn whole(title: &str, content: &str) -> String {

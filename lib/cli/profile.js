@@ -3,8 +3,10 @@
 
 const { mkdtemp, readFile, rm } = require('node:fs/promises')
 const { tmpdir } = require('node:os')
-const { join } = require('node:path')
+const { join, resolve } = require('node:path')
 const { parseArgs } = require('node:util')
+const native = require('../internal/native.js')
+const { promised, settler } = require('../internal/settle.js')
 const { runProgram, splitAtProgram } = require('./program.js')
 const { bytes } = require('./summary.js')
 
@@ -17,6 +19,7 @@ ends leaves no report.
 
 Options:
   --json       print the report as JSON
+  --html FILE  also write it to FILE as a page with charts (the last hour of a longer run)
   -h, --help   show this help
 
 Exit code: that of the program; 1 if it could not be started, 2 called wrongly.
@@ -25,6 +28,7 @@ Exit code: that of the program; 1 if it could not be started, 2 called wrongly.
 /** @satisfies {import('node:util').ParseArgsConfig['options']} */
 const OPTIONS = /** @type {const} */ ({
   json: { type: 'boolean' },
+  html: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 })
 
@@ -52,7 +56,13 @@ async function profile(args) {
     const file = join(folder, 'report.json')
     const preload = join(__dirname, 'profile-preload.js')
     const code = await runProgram(command, preload, { AIWF_NATIVE_PROFILE: file })
-    report(await readFile(file, 'utf8').catch(() => undefined), values.json ?? false)
+    const page = await readFile(file, 'utf8').catch(() => undefined)
+    if (page === undefined) {
+      console.error('aiwf-native: the program left no report')
+      return code
+    }
+    report(JSON.parse(page).report, values.json ?? false)
+    if (values.html !== undefined) await savePage(values.html, page)
     return code
   } catch (error) {
     console.error(`aiwf-native: ${/** @type {Error} */ (error).message}`)
@@ -63,22 +73,25 @@ async function profile(args) {
 }
 
 /**
+ * @param {string} file
+ * @param {string} page
+ */
+async function savePage(file, page) {
+  await promised((ticket) => native.saveMemoryPage(settler, ticket, resolve(file), page))
+}
+
+/**
  * On standard error: standard output is the program's.
  *
- * @param {string | undefined} json
+ * @param {MemoryReport} found
  * @param {boolean} asJson
  */
-function report(json, asJson) {
-  if (json === undefined) {
-    console.error('aiwf-native: the program left no report')
-    return
-  }
+function report(found, asJson) {
   if (asJson) {
-    console.error(json)
+    console.error(JSON.stringify(found))
     return
   }
-  /** @type {MemoryReport} */
-  const { peak, statistics, alerts, suggestions } = JSON.parse(json)
+  const { peak, statistics, alerts, suggestions } = found
   console.error(`${'Peak memory'.padEnd(14)} ${bytes(peak.rss)}`)
   const { heapUsed } = statistics
   if (heapUsed) {

@@ -7,6 +7,8 @@ const { constants, PerformanceObserver } = require('node:perf_hooks')
 const v8 = require('node:v8')
 const vm = require('node:vm')
 
+const native = require('../internal/native.js')
+
 /** @import * as types from '../memory-profiler.js' */
 
 /** @type {Record<number, types.CollectionKind>} */
@@ -17,12 +19,25 @@ const KINDS = {
   [constants.NODE_PERFORMANCE_GC_WEAKCB]: 'weakCallbacks',
 }
 
+/** What prom-client calls them. @type {[types.CollectionKind, string][]} */
+const LABELS = [
+  ['minor', 'minor'],
+  ['major', 'major'],
+  ['incremental', 'incremental'],
+  ['weakCallbacks', 'weakcb'],
+]
+/** Milliseconds that divide short pauses from long ones. */
+const BOUNDS = native.collectionBounds().map((seconds) => seconds * 1e3)
+
 /** Counts V8's collections and their pauses. Does not keep the process alive. */
 class CollectionCounter {
   #started = performance.now()
+  #ended = 0
   #observer
   /** @type {Record<types.CollectionKind, types.CollectionFigures>} */
   #kinds = { minor: none(), major: none(), incremental: none(), weakCallbacks: none() }
+  /** Of each kind, how many pauses lie between the bounds. @type {Map<string, Float64Array>} */
+  #pauses = new Map(LABELS.map(([kind]) => [kind, new Float64Array(BOUNDS.length + 1)]))
 
   /** @param {() => void} onMajor called soon after a major collection */
   constructor(onMajor) {
@@ -47,10 +62,14 @@ class CollectionCounter {
     figures.count++
     figures.duration += entry.duration
     figures.maxDuration = Math.max(figures.maxDuration, entry.duration)
+    const beyond = BOUNDS.findIndex((bound) => entry.duration <= bound)
+    const pauses = /** @type {Float64Array} */ (this.#pauses.get(kind))
+    pauses[beyond < 0 ? BOUNDS.length : beyond]++
     return kind
   }
 
   stop() {
+    this.#ended = performance.now()
     this.#observer.disconnect()
   }
 
@@ -58,7 +77,17 @@ class CollectionCounter {
   report() {
     const kinds = structuredClone(this.#kinds)
     const paused = Object.values(kinds).reduce((sum, { duration }) => sum + duration, 0)
-    return { ...kinds, timeShare: paused / (performance.now() - this.#started) }
+    const time = (this.#ended || performance.now()) - this.#started
+    return { ...kinds, time, timeShare: paused / time }
+  }
+
+  /** As a histogram for each kind. */
+  histograms() {
+    return LABELS.map(([kind, label]) => ({
+      kind: label,
+      seconds: this.#kinds[kind].duration / 1e3,
+      counts: /** @type {Float64Array} */ (this.#pauses.get(kind)),
+    }))
   }
 }
 

@@ -7,12 +7,19 @@ const args = require('../internal/arguments.js')
 const { traced } = require('../internal/errors.js')
 const native = require('../internal/native.js')
 const { promised, settler } = require('../internal/settle.js')
+const { dropOldest } = require('./bounded.js')
 const { collectGarbage } = require('./collections.js')
+const { prometheus } = require('./metrics.js')
 const { ObjectLeakDetector } = require('./object-leak-detector.js')
 const options = require('./options.js')
 const { isReplaced, readPeak, readSample } = require('./readings.js')
-const { difference, eventLoopDelay, statistics } = require('./report.js')
+const { difference, eventLoopDelay, measured, statistics } = require('./report.js')
+const { reportPage } = require('./report-page.js')
+const { FEWEST, SampleGrowth } = require('./sample-growth.js')
 const { Session } = require('./session.js')
+const { Snapshots } = require('./snapshots.js')
+const { samplesOf } = require('./stream.js')
+const { Visits } = require('./visits.js')
 
 /** @import * as types from '../memory-profiler.js' */
 /** @import { NativeAlertGates } from '../../binding.js' */
@@ -21,10 +28,8 @@ const { Session } = require('./session.js')
 /** Alerts that a report shows. */
 const REPORTED_ALERTS = 10
 
-const fewestSamples = native.fewestSamples()
-
 /**
- * @extends {EventEmitter<{ alert: [alert: types.MemoryAlert] }>}
+ * @extends {EventEmitter<types.MemoryProfilerEvents>}
  * @implements {types.MemoryProfiler}
  */
 class MemoryProfiler extends EventEmitter {
@@ -38,10 +43,12 @@ class MemoryProfiler extends EventEmitter {
   #session
   /** Counts of the latest session. @type {RunningSession['collections'] | undefined} */
   #collections
-  /** Samples that were taken here, and so have the time of their figures. */
-  #taken = new WeakSet()
-  /** Until when samples that are taken by hand are not judged again. */
-  #judgedUntil = 0
+  /** Of samples taken without profiling. */
+  #growth = new SampleGrowth()
+  #snapshots = new Snapshots()
+  /** How often each type of alert was raised. @type {Map<string, number>} */
+  #alertCounts = new Map()
+  #visits = new Visits(this)
   /** The latest suspicion of this run. @type {types.LeakAlert | undefined} */
   #suspicion
 
@@ -49,8 +56,7 @@ class MemoryProfiler extends EventEmitter {
   samples = []
   /** @type {types.MemoryAlert[]} */
   alerts = []
-  /** @type {Map<string, types.MemorySnapshot>} */
-  snapshots = new Map()
+  snapshots = this.#snapshots.byLabel
   /** @type {types.ObjectLeakDetector} */
   objectLeakDetector = new ObjectLeakDetector()
 
@@ -97,6 +103,7 @@ class MemoryProfiler extends EventEmitter {
   }
 
   startProfiling() {
+    this.#visits.giveUp()
     if (this.#session) return
     const settings = {
       interval: this.#samplingInterval,
@@ -121,16 +128,18 @@ class MemoryProfiler extends EventEmitter {
     this.#session.stop()
     this.#session = undefined
     if (!this.silent) console.log('Memory profiling stopped')
+    this.emit('stop')
   }
 
   takeSample() {
     const sample = readSample()
-    this.#session?.complete(sample)
+    const anomalies = this.#session?.complete(sample) ?? []
     // Figures that somebody made are judged as such.
-    if (!isReplaced()) this.#taken.add(sample)
+    if (!isReplaced()) this.#growth.addTaken(sample, this.#maxSamples)
     this.#append(sample)
     this.checkThresholds(sample)
     this.detectMemoryLeaks(sample)
+    for (const anomaly of anomalies) this.emit('anomaly', anomaly)
     return sample
   }
 
@@ -138,6 +147,7 @@ class MemoryProfiler extends EventEmitter {
   #append(sample) {
     this.samples.push(sample)
     dropOldest(this.samples, this.#maxSamples)
+    this.emit('sample', sample)
   }
 
   /** @param {types.MemorySample} sample */
@@ -166,21 +176,9 @@ class MemoryProfiler extends EventEmitter {
       if (leak) this.#suspect(leak, sample.timestamp)
       return
     }
-    if (this.samples.length < fewestSamples || this.#judgedJustNow(sample)) return
-    const trend = this.#steadyGrowth(sample)
+    if (!this.#growth.isDue(sample, this.#samplingInterval)) return
+    const trend = this.#growth.of(this.samples, this.#samplingInterval)
     if (trend) this.#suspect(trend, sample.timestamp)
-  }
-
-  /**
-   * Samples taken by hand are judged once in the interval: a loop that takes them faster sees only garbage pile up.
-   *
-   * @param {types.MemorySample} sample
-   */
-  #judgedJustNow(sample) {
-    if (!this.#taken.has(sample)) return false
-    if (sample.timestamp < this.#judgedUntil) return true
-    this.#judgedUntil = sample.timestamp + this.#samplingInterval
-    return false
   }
 
   /**
@@ -194,30 +192,12 @@ class MemoryProfiler extends EventEmitter {
     if (this.#gates?.exceeds(alert.type, 1, 0, timestamp) ?? true) this.#raise([alert])
   }
 
-  /**
-   * The growth of the samples up to this one, if it is steady: of those taken here, one an interval, or else of those
-   * that a caller made, whose time may mean nothing. Old figures say nothing about the heap.
-   *
-   * @param {types.MemorySample} last
-   */
-  #steadyGrowth(last) {
-    const taken = this.#taken.has(last)
-    const figures = this.samples
-      .filter((sample) => !sample.heapStale && this.#taken.has(sample) === taken)
-      .flatMap(({ timestamp, memory: { heapUsed, heapTotal, external = 0, rss } }) => [
-        timestamp,
-        heapUsed,
-        heapTotal,
-        external,
-        rss,
-      ])
-    return native.steadyGrowth(Float64Array.from(figures), taken ? this.#samplingInterval : 0)
-  }
-
   /** @param {types.MemoryAlert[]} alerts */
   #raise(alerts) {
     this.alerts.push(...alerts)
     dropOldest(this.alerts, this.#maxSamples)
+    for (const { type } of alerts)
+      this.#alertCounts.set(type, (this.#alertCounts.get(type) ?? 0) + 1)
     this.triggerAlerts(alerts)
     for (const alert of alerts) this.emit('alert', alert)
   }
@@ -238,60 +218,38 @@ class MemoryProfiler extends EventEmitter {
 
   /**
    * @param {string} label
-   * @returns {types.MemorySnapshot}
+   * @param {types.SnapshotOptions} [options]
+   * @returns {any} the snapshot, or a promise of it with the heap
    */
-  createSnapshot(label) {
-    const snapshot = {
-      label: args.string('label', label),
-      timestamp: Date.now(),
-      memory: process.memoryUsage(),
-      objectCounts: this.objectLeakDetector.getObjectCounts(),
-    }
-    this.snapshots.set(label, snapshot)
-    return snapshot
+  createSnapshot(label, options = {}) {
+    return this.#snapshots.create(label, this.objectLeakDetector.getObjectCounts(), options)
   }
 
   /**
    * @param {string} label1
    * @param {string} label2
-   * @returns {types.SnapshotComparison}
    */
   compareSnapshots(label1, label2) {
-    const before = this.snapshots.get(args.string('label1', label1))
-    const after = this.snapshots.get(args.string('label2', label2))
-    if (!before || !after) {
-      const error = new Error('Snapshot not found')
-      throw Object.assign(error, {
-        code: 'ERR_AIWF_SNAPSHOT_NOT_FOUND',
-        label: before ? label2 : label1,
-      })
-    }
-    return {
-      timeDiff: after.timestamp - before.timestamp,
-      memoryDiff: difference(before.memory, after.memory),
-      objectDiff: difference(before.objectCounts, after.objectCounts),
-    }
+    return this.#snapshots.compare(label1, label2)
   }
 
   /** @returns {types.MemorySuggestion[]} */
   getOptimizationSuggestions() {
-    const { heapUsed, external } = process.memoryUsage()
-    const above = (/** @type {'heapUsed' | 'external'} */ metric, /** @type {number} */ value) =>
-      value > options.thresholdBytes(metric, this.thresholds[metric])
-    const heapAbove = above('heapUsed', heapUsed)
-    const externalAbove = above('external', external)
-    return /** @type {types.MemorySuggestion[]} */ (
-      native.memorySuggestions(heapAbove, externalAbove, this.#heapTrend())
-    )
+    const suggestions = native.memorySuggestions({
+      ...measured(this.samples, this.thresholds),
+      heapTrend: this.#heapTrend(),
+      leakBytesPerMinute: this.#suspicion?.bytesPerMinute,
+      collecting: this.#collections?.report().timeShare,
+    })
+    return /** @type {types.MemorySuggestion[]} */ (suggestions)
   }
 
   #heapTrend() {
     if (this.#suspicion) return this.#suspicion.heapTrend
-    const last = this.samples.at(-1)
-    if (!last || this.samples.length < fewestSamples) {
+    if (this.samples.length < FEWEST) {
       return this.calculateTrend(this.samples.map(({ memory }) => memory.heapUsed))
     }
-    return this.#steadyGrowth(last)?.heapTrend ?? 0
+    return this.#growth.of(this.samples, this.#samplingInterval)?.heapTrend ?? 0
   }
 
   forceGarbageCollection() {
@@ -327,23 +285,50 @@ class MemoryProfiler extends EventEmitter {
     return filePath
   }
 
+  /** @param {string} filePath */
+  async generateHTMLReport(filePath) {
+    args.string('filePath', filePath)
+    const json = reportPage(this.generateReport(), this.samples, this.#snapshots)
+    await traced(promised((ticket) => native.saveMemoryPage(settler, ticket, filePath, json)))
+    return filePath
+  }
+
+  prometheus() {
+    return prometheus({
+      now: readSample(),
+      samples: this.samples,
+      collections: this.#collections?.histograms() ?? [],
+      alertCounts: this.#alertCounts,
+    })
+  }
+
   /** @param {number} [duration] */
   async monitor(duration = 60000) {
     args.number('duration', duration, 0, 2 ** 31 - 1)
-    const started = !this.profiling
-    this.startProfiling()
+    this.#visits.enter()
     await new Promise((resolve) => setTimeout(resolve, duration))
-    if (started) this.stopProfiling()
+    this.#visits.leave()
     return this.generateReport()
   }
-}
 
-/**
- * @param {unknown[]} array
- * @param {number} most
- */
-function dropOldest(array, most) {
-  if (array.length > most) array.splice(0, array.length - most)
+  /** @param {types.StreamOptions} [options] */
+  stream({ signal, capacity = 100 } = {}) {
+    if (signal !== undefined) args.instance('signal', signal, AbortSignal)
+    return this.#stream(args.integer('capacity', capacity, 1), signal)
+  }
+
+  /**
+   * @param {number} capacity
+   * @param {AbortSignal} [signal]
+   */
+  async *#stream(capacity, signal) {
+    this.#visits.enter()
+    try {
+      yield* samplesOf(this, capacity, signal)
+    } finally {
+      this.#visits.leave()
+    }
+  }
 }
 
 module.exports = { MemoryProfiler }

@@ -1,6 +1,8 @@
 // @ts-check
 'use strict'
 
+const { thresholdBytes } = require('./options.js')
+
 /** @import * as types from '../memory-profiler.js' */
 
 const METRICS = /** @type {const} */ (['heapUsed', 'heapTotal', 'external', 'rss'])
@@ -34,6 +36,26 @@ function eventLoopDelay(samples) {
   return delays.length > 0 ? range(delays) : undefined
 }
 
+/**
+ * What advice is based on, as it is now and as the latest samples of the beat found it.
+ *
+ * @param {types.MemorySample[]} samples
+ * @param {types.MemoryThresholds} thresholds
+ */
+function measured(samples, thresholds) {
+  const { heapUsed, external } = process.memoryUsage()
+  const { limit, limitUsed } = samples.findLast((sample) => sample.process)?.process ?? {}
+  return {
+    heapUsed,
+    heapThreshold: thresholdBytes('heapUsed', thresholds.heapUsed),
+    external,
+    externalThreshold: thresholdBytes('external', thresholds.external),
+    meanDelay: eventLoopDelay(samples)?.avg,
+    limit,
+    limitUsed,
+  }
+}
+
 /** @param {number[]} values */
 function range(values) {
   const sum = values.reduce((total, value) => total + value, 0)
@@ -55,4 +77,4 @@ function difference(before, after) {
   return /** @type {T} */ (Object.fromEntries(changes))
 }
 
-module.exports = { statistics, eventLoopDelay, difference }
+module.exports = { statistics, eventLoopDelay, difference, measured }

@@ -2,6 +2,7 @@
 'use strict'
 
 const native = require('../internal/native.js')
+const { AnomalyWatch } = require('./anomalies.js')
 const { CollectionCounter, collectGarbage } = require('./collections.js')
 const { readHeap } = require('./readings.js')
 
@@ -30,6 +31,7 @@ class Session {
   #listener
   #sampler
   #leaks
+  #anomalies = new AnomalyWatch()
   #stopped = false
   /** The beat that is being sampled now; nothing while a sample is taken by hand. @type {Beat | undefined} */
   #beat
@@ -63,15 +65,16 @@ class Session {
   }
 
   /**
-   * Adds to a new sample what the thread found, if it is one of the beat.
+   * Adds to a new sample what the thread found, if it is one of the beat, and tells what is odd about it.
    *
    * @param {types.MemorySample} sample
    */
   complete(sample) {
     this.#latest = sample
-    if (!this.#beat) return
+    if (!this.#beat) return []
     sample.process = this.#beat.process
     sample.eventLoopDelay = this.#beat.delay
+    return this.#anomalies.judge(sample)
   }
 
   /**

@@ -15,10 +15,21 @@ class AnomalyDetector {
    * @returns {types.Anomaly | null}
    */
   push(value) {
-    return this.#native.push(
-      args.number('value', value, -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
-    )
+    return this.#native.push(checked(value))
   }
+
+  /**
+   * @param {number} value
+   * @returns {number | null}
+   */
+  score(value) {
+    return this.#native.score(checked(value))
+  }
+}
+
+/** @param {unknown} value */
+function checked(value) {
+  return args.number('value', value, -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
 }
 
 module.exports = { AnomalyDetector }

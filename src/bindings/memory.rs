@@ -1,4 +1,4 @@
-//! The memory profiler: the sampling thread, the leak judges, the advice, and work on files.
+//! The memory profiler: the sampling thread, the leak judges, and work on files.
 
 use std::{path::PathBuf, sync::Arc, time::Duration, time::SystemTime};
 
@@ -12,7 +12,7 @@ use super::settle::{Settler, Ticket};
 use crate::{
     error::SystemError,
     memory::{
-        advice::{self, FileAdvice, Situation},
+        advice::{self, FileAdvice},
         growth::{self, Reading, Trend},
         leak::{LeakDetector, LeakRule, Leaking, Level, Limits, Suspicion},
         process::{self, Figures, Pss},
@@ -288,32 +288,6 @@ pub fn advise_on_file(settler: &Settler, ticket: Ticket, path: String) {
 #[napi(catch_unwind)]
 pub fn advise_on_data(length: Option<u32>, keys: u32) -> MemoryAdvice {
     advice::data_structure(length.map(|length| length as usize), keys as usize).into()
-}
-
-/// One thing worth doing.
-#[napi(object, object_from_js = false)]
-pub struct MemorySuggestion {
-    pub r#type: &'static str,
-    pub suggestion: &'static str,
-    pub priority: &'static str,
-}
-
-/// What is worth doing.
-#[napi(catch_unwind)]
-pub fn memory_suggestions(
-    heap_above_threshold: bool,
-    external_above_threshold: bool,
-    heap_trend: f64,
-) -> Vec<MemorySuggestion> {
-    let situation = Situation { heap_above_threshold, external_above_threshold, heap_trend };
-    let found = advice::suggestions(situation).into_iter();
-    found
-        .map(|found| MemorySuggestion {
-            r#type: found.kind,
-            suggestion: found.suggestion,
-            priority: found.priority,
-        })
-        .collect()
 }
 
 /// Removes forgotten files from `folder`: only those this package or AIWF made if `own_only`.

@@ -149,6 +149,11 @@ impl NativeAnomalyDetector {
     }
 
     #[napi(catch_unwind)]
+    pub fn score(&self, value: f64) -> Option<f64> {
+        self.detector.score(value)
+    }
+
+    #[napi(catch_unwind)]
     pub fn push(&mut self, value: f64) -> Option<AnomalyFound> {
         let Anomaly { kind, expected, score } = self.detector.push(value)?;
         let kind = match kind {

@@ -10,6 +10,7 @@ use crate::{
     benchmark::report::{self, Format},
     error::{Error, Result},
     files::{self, WriteOptions},
+    memory,
 };
 
 /// Writes `text` to `path` as it is.
@@ -29,9 +30,23 @@ pub fn save_benchmark_report(
     json: String,
     #[napi(ts_arg_type = "'html' | 'markdown' | 'junit'")] format: String,
 ) {
+    save_text(settler, ticket, path, move || report::render(&json, named(&format)?));
+}
+
+/// Writes a memory report in JSON to `path` as a page of HTML.
+#[napi(catch_unwind)]
+pub fn save_memory_page(settler: &Settler, ticket: Ticket, path: String, json: String) {
+    save_text(settler, ticket, path, move || memory::report::html(&json));
+}
+
+fn save_text(
+    settler: &Settler,
+    ticket: Ticket,
+    path: String,
+    text: impl FnOnce() -> Result<String> + Send + 'static,
+) {
     settler.reporter().spawn_blocking(ticket, move || {
-        let text = report::render(&json, named(&format)?)?;
-        files::write(Path::new(&path), text.as_bytes(), WriteOptions::default())
+        files::write(Path::new(&path), text()?.as_bytes(), WriteOptions::default())
     });
 }
 

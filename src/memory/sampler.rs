@@ -39,6 +39,9 @@ pub struct Drained {
     pub delay: Duration,
 }
 
+/// Beats that the ring has room for from the start, so that no reading allocates unless nobody drains for long.
+const RESERVED: usize = 1_024;
+
 /// Waking the owner costs far more than a reading.
 const WAKE_EVERY: Duration = Duration::from_millis(20);
 
@@ -70,7 +73,7 @@ impl Sampler {
     pub fn start(options: SamplerOptions, wake: impl Fn() + Send + 'static) -> Result<Self> {
         let state = State {
             stopping: false,
-            ring: VecDeque::new(),
+            ring: VecDeque::with_capacity(options.capacity.clamp(1, RESERVED)),
             capacity: options.capacity.max(1),
             woken: None,
         };

@@ -57,15 +57,19 @@ pub struct Detector {
 }
 
 impl Detector {
+    /// Standard deviations of `value` from the mean so far; nothing while the baseline is learnt.
+    pub fn score(&self, value: f64) -> Option<f64> {
+        (self.seen >= LEARNING).then(|| (value - self.mean) / self.sigma())
+    }
+
     /// Judges the next value, which is finite.
     pub fn push(&mut self, value: f64) -> Option<Anomaly> {
-        if self.seen < LEARNING {
+        let Some(score) = self.score(value) else {
             self.seen += 1;
             self.learn(value, (1.0 / f64::from(self.seen)).max(WEIGHT));
             return None;
-        }
+        };
         let (expected, sigma) = (self.mean, self.sigma());
-        let score = (value - expected) / sigma;
         let clipped = score.clamp(-CLIP, CLIP);
         self.learn(expected + clipped * sigma, WEIGHT);
         self.above = (self.above + clipped - SLACK).max(0.0);
@@ -108,6 +112,7 @@ mod tests {
 
     fn trained(noise: &mut impl FnMut() -> f64) -> Detector {
         let mut detector = Detector::default();
+        assert_eq!(detector.score(1.0), None);
         for _ in 0..200 {
             detector.push(100.0 + noise());
         }
@@ -118,8 +123,9 @@ mod tests {
     fn tells_a_spike_and_only_it() {
         let mut noise = noise(1);
         let mut detector = trained(&mut noise);
+        let score = detector.score(120.0);
         let found = detector.push(120.0).unwrap();
-        assert_eq!(found.kind, Kind::Spike);
+        assert_eq!((found.kind, Some(found.score)), (Kind::Spike, score));
         assert!((found.expected - 100.0).abs() < 0.5 && found.score > 15.0, "{found:?}");
         assert_eq!(detector.push(100.0), None);
         assert_eq!(detector.push(80.0).unwrap().kind, Kind::Spike);

@@ -1,11 +1,9 @@
 //! Many metrics by name, written out for other systems.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    fmt::Write,
-};
+use std::collections::{BTreeMap, HashSet};
 
 use super::series::{Series, Summary};
+use crate::prometheus::{Exposition, Kind};
 
 /// More names are a defect of the caller, such as a name that holds an identifier.
 pub const MOST_METRICS: usize = 1_000;
@@ -52,7 +50,7 @@ impl Metrics {
     /// `gauges` and the windows in Prometheus' text format 0.0.4: a window is a summary whose `_sum` and
     /// `_count` are of the window.
     pub fn prometheus(&self, now_ms: f64, gauges: &[(String, f64)]) -> String {
-        let mut text = String::new();
+        let mut text = Exposition::default();
         let mut taken = HashSet::new();
         // A family that comes twice would spoil the whole answer.
         let mut own_name = |name: &str| {
@@ -63,18 +61,18 @@ impl Metrics {
             name
         };
         for (name, value) in gauges {
-            let name = own_name(name);
-            let _ = writeln!(text, "# TYPE {name} gauge\n{name} {value}");
+            text.gauge(&own_name(name), None, *value);
         }
         for (name, Summary { count, mean, p50, p95, p99, .. }) in self.summaries(now_ms) {
             let name = own_name(name);
-            let _ = writeln!(text, "# TYPE {name} summary");
+            text.family(&name, Kind::Summary, None);
             for (quantile, value) in [("0.5", p50), ("0.95", p95), ("0.99", p99)] {
-                let _ = writeln!(text, "{name}{{quantile=\"{quantile}\"}} {value}");
+                text.sample(&name, &[("quantile", quantile)], value);
             }
-            let _ = writeln!(text, "{name}_sum {}\n{name}_count {count}", mean * count as f64);
+            text.sample(&format!("{name}_sum"), &[], mean * count as f64);
+            text.sample(&format!("{name}_count"), &[], count as f64);
         }
-        text
+        text.into_text()
     }
 }
 

@@ -15,9 +15,8 @@ use crate::{
         change::{Row, changes},
         chart, escape, fact,
         latency::latencies,
-        milliseconds, per_second,
-        timeline::{Line, timeline},
-        utc,
+        line_chart::{Line, lines},
+        milliseconds, per_second, utc,
     },
 };
 
@@ -161,31 +160,17 @@ impl LoadTest {
             times.histogram.iter().map(|bucket| (bucket.up_to, bucket.count)).collect();
         let marks = [("p50", times.p50), ("p95", times.p95), ("p99", times.p99)];
         *page += &latencies("Response times, logarithmic", &buckets, &marks, milliseconds);
-        let of =
-            |figure: fn(&super::model::Point) -> f64| self.timeline.iter().map(figure).collect();
-        let moments: Vec<f64> = of(|point| point.time);
-        let line = |name, values| Line { name, values };
-        *page += &timeline(
-            "Successful requests a second",
-            &moments,
-            &[line("rate", of(|point| point.throughput))],
-            per_second,
-        );
-        *page += &timeline(
-            "Response times over time",
-            &moments,
-            &[line("p50", of(|point| point.p50)), line("p99", of(|point| point.p99))],
-            milliseconds,
-        );
-        *page += &timeline(
-            "Workers and errors",
-            &moments,
-            &[
-                line("workers", of(|point| point.active_workers)),
-                line("errors", of(|point| point.errors)),
-            ],
-            |value| format!("{value:.0}"),
-        );
+        let line = |name, figure: fn(&super::model::Point) -> f64| Line {
+            name,
+            points: self.timeline.iter().map(|point| (point.time, figure(point))).collect(),
+        };
+        let rates = [line("rate", |point| point.throughput)];
+        *page += &lines("Successful requests a second", &rates, &[], per_second);
+        let times = [line("p50", |point| point.p50), line("p99", |point| point.p99)];
+        *page += &lines("Response times over time", &times, &[], milliseconds);
+        let workers =
+            [line("workers", |point| point.active_workers), line("errors", |point| point.errors)];
+        *page += &lines("Workers and errors", &workers, &[], |value| format!("{value:.0}"));
         *page += "</article>";
     }
 }
