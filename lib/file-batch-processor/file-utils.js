@@ -12,8 +12,9 @@ class FileUtils {
    */
   static readMultipleFiles(paths, processor) {
     return collect(
-      paths.map((path) => [path]),
+      paths,
       (path) => processor.addReadOperation(path),
+      (_, text) => text,
     )
   }
 
@@ -22,10 +23,8 @@ class FileUtils {
    * @param {Pick<types.FileBatchProcessor, 'addWriteOperation'>} processor
    */
   static writeMultipleFiles(contents, processor) {
-    return collect(Object.entries(contents), async (path, content) => {
-      await processor.addWriteOperation(path, content)
-      return success()
-    })
+    const write = (/** @type {string} */ path) => processor.addWriteOperation(path, contents[path])
+    return collect(Object.keys(contents), write, success)
   }
 
   /**
@@ -33,10 +32,11 @@ class FileUtils {
    * @param {Pick<types.FileBatchProcessor, 'addCopyOperation'>} processor
    */
   static copyMultipleFiles(destinations, processor) {
-    return collect(Object.entries(destinations), async (source, destination) => {
-      await processor.addCopyOperation(source, destination)
-      return { ...success(), destination }
-    })
+    return collect(
+      Object.keys(destinations),
+      (source) => processor.addCopyOperation(source, destinations[source]),
+      (source) => ({ ...success(), destination: destinations[source] }),
+    )
   }
 
   /**
@@ -44,13 +44,7 @@ class FileUtils {
    * @param {Pick<types.FileBatchProcessor, 'addMkdirOperation'>} processor
    */
   static createDirectories(paths, processor) {
-    return collect(
-      paths.map((path) => [path]),
-      async (path) => {
-        await processor.addMkdirOperation(path)
-        return success()
-      },
-    )
+    return collect(paths, (path) => processor.addMkdirOperation(path), success)
   }
 }
 
@@ -60,22 +54,44 @@ function success() {
 }
 
 /**
- * Does something for every entry at the same time; a failure becomes the result of its own entry.
+ * Does something for every key at the same time; a failure becomes the result of its own key.
  *
- * @template T, V
- * @param {[key: string, value: V][] | [key: string][]} entries
- * @param {(key: string, value: V) => T | Promise<T>} act
- * @returns {Promise<Record<string, T | { error: string }>>}
+ * @template T, R
+ * @param {string[]} keys
+ * @param {(key: string) => Promise<T>} act
+ * @param {(key: string, value: T) => R} toResult
+ * @returns {Promise<Record<string, R | { error: string }>>}
  */
-async function collect(entries, act) {
-  const results = entries.map(async ([key, value]) => {
-    try {
-      return [key, await act(key, /** @type {V} */ (value))]
-    } catch (error) {
-      return [key, { error: error instanceof Error ? error.message : String(error) }]
-    }
-  })
-  return Object.fromEntries(await Promise.all(results))
+async function collect(keys, act, toResult) {
+  /** @type {[key: string, result: R | { error: string }][]} */
+  const results = new Array(keys.length)
+  const attempt = (/** @type {string} */ key, /** @type {number} */ index) =>
+    started(act, key).then(
+      (value) => {
+        results[index] = [key, toResult(key, value)]
+      },
+      (error) => {
+        results[index] = [key, { error: error instanceof Error ? error.message : String(error) }]
+      },
+    )
+  await Promise.all(keys.map(attempt))
+  return Object.fromEntries(results)
+}
+
+/**
+ * The methods are the processor's own, which may throw, or return at once.
+ *
+ * @template T
+ * @param {(key: string) => T | Promise<T>} act
+ * @param {string} key
+ * @returns {Promise<T>}
+ */
+function started(act, key) {
+  try {
+    return Promise.resolve(act(key))
+  } catch (error) {
+    return Promise.reject(error)
+  }
 }
 
 module.exports = { FileUtils }

@@ -45,16 +45,14 @@ class Staging {
 
   /**
    * @param {number} ticket
-   * @param {number} kind
-   * @param {number} mode
-   * @param {number} flags
+   * @param {import('./requests.js').Request} request
+   * @param {number} moreBits
    * @param {number} priority
-   * @param {(string | Buffer)[]} paths
-   * @param {string | Buffer} [content]
    */
-  add(ticket, kind, mode, flags, priority, paths, content) {
-    this.#numbers.push(ticket, kind, mode, flags, priority)
-    this.#paths.push(...paths)
+  add(ticket, { kind, path, destination, content, mode, bits }, moreBits, priority) {
+    this.#numbers.push(ticket, kind, mode, bits | moreBits, priority)
+    this.#paths.push(path)
+    if (destination !== undefined) this.#paths.push(destination)
     if (content !== undefined) this.#contents.push(content)
   }
 
