@@ -7,6 +7,7 @@
 
 mod adapt;
 mod control;
+mod copy;
 mod descriptors;
 mod digest;
 mod execute;
@@ -16,6 +17,7 @@ mod metadata;
 mod operation;
 mod perform;
 mod publish;
+mod runner;
 mod schedule;
 mod settings;
 mod tree;

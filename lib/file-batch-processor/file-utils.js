@@ -3,6 +3,10 @@
 
 /** @import * as types from '../file-batch-processor.js' */
 
+/** Operations added in one turn of the event loop: a millisecond or two of work. */
+const AT_ONCE = 2000
+const ordinary = { configurable: true, enumerable: true, writable: true }
+
 // `processor` may be any object with the methods; they are looked up on it, so overrides count.
 // biome-ignore lint/complexity/noStaticOnlyClass: the form of the API
 class FileUtils {
@@ -12,7 +16,7 @@ class FileUtils {
    */
   static readMultipleFiles(paths, processor) {
     return collect(
-      paths,
+      [...paths],
       (path) => processor.addReadOperation(path),
       (_, text) => text,
     )
@@ -44,7 +48,7 @@ class FileUtils {
    * @param {Pick<types.FileBatchProcessor, 'addMkdirOperation'>} processor
    */
   static createDirectories(paths, processor) {
-    return collect(paths, (path) => processor.addMkdirOperation(path), success)
+    return collect([...paths], (path) => processor.addMkdirOperation(path), success)
   }
 }
 
@@ -54,7 +58,8 @@ function success() {
 }
 
 /**
- * Does something for every key at the same time; a failure becomes the result of its own key.
+ * Does something for every key at the same time; a failure becomes the result of its own key. Nothing here takes
+ * long at a stretch, however many there are.
  *
  * @template T, R
  * @param {string[]} keys
@@ -62,20 +67,41 @@ function success() {
  * @param {(key: string, value: T) => R} toResult
  * @returns {Promise<Record<string, R | { error: string }>>}
  */
-async function collect(keys, act, toResult) {
-  /** @type {[key: string, result: R | { error: string }][]} */
-  const results = new Array(keys.length)
-  const attempt = (/** @type {string} */ key, /** @type {number} */ index) =>
-    started(act, key).then(
-      (value) => {
-        results[index] = [key, toResult(key, value)]
-      },
-      (error) => {
-        results[index] = [key, { error: error instanceof Error ? error.message : String(error) }]
-      },
-    )
-  await Promise.all(keys.map(attempt))
-  return Object.fromEntries(results)
+function collect(keys, act, toResult) {
+  /** @type {Record<string, R | { error: string }>} */
+  const results = {}
+  let left = keys.length
+  return new Promise((resolve) => {
+    const settle = (/** @type {string} */ key, /** @type {R | { error: string }} */ result) => {
+      put(results, key, result)
+      if (--left === 0) resolve(results)
+    }
+    const start = (/** @type {string} */ key) => {
+      put(results, key, undefined) // In the order asked.
+      started(act, key).then(
+        (value) => settle(key, toResult(key, value)),
+        (error) => settle(key, { error: error instanceof Error ? error.message : String(error) }),
+      )
+    }
+    const startFrom = (/** @type {number} */ index) => {
+      const end = Math.min(index + AT_ONCE, keys.length)
+      for (; index < end; index++) start(keys[index])
+      if (end < keys.length) setImmediate(startFrom, end)
+    }
+    if (left === 0) resolve(results)
+    startFrom(0)
+  })
+}
+
+/**
+ * @template V
+ * @param {Record<string, V | undefined>} results
+ * @param {string} key
+ * @param {V} value
+ */
+function put(results, key, value) {
+  if (key !== '__proto__') results[key] = value
+  else Object.defineProperty(results, key, { value, ...ordinary })
 }
 
 /**

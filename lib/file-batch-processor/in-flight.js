@@ -4,6 +4,8 @@
 const { getHeapStatistics } = require('node:v8')
 const { onAbort } = require('../internal/signal.js')
 
+/** @import * as types from '../file-batch-processor.js' */
+
 /** How often progress is told while nothing settles, in milliseconds. */
 const PROGRESS_INTERVAL = 250
 
@@ -79,7 +81,7 @@ class InFlight {
   /** @type {((value?: unknown) => void)[]} */
   #waiting = []
 
-  /** @param {import('./processor.js').FileBatchProcessor} processor hears of progress */
+  /** @param {types.FileBatchProcessor} processor hears of progress */
   constructor(processor) {
     this.#processor = processor
   }

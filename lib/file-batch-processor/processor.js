@@ -21,6 +21,7 @@ class FileBatchProcessor extends EventEmitter {
   #batchSize
   #staged = new Staging()
   #inFlight = new InFlight(this)
+  #flushIsDue = false
   #paused = false
   /** @type {number[]} */
   #aborted = []
@@ -204,7 +205,7 @@ class FileBatchProcessor extends EventEmitter {
   }
 
   clearQueue() {
-    this.#native.clear(Uint32Array.from(this.#takeStaged().tickets()))
+    this.#native.clear(Uint32Array.from(this.#staged.clear()))
   }
 
   /** @returns {Promise<void>} */
@@ -231,7 +232,9 @@ class FileBatchProcessor extends EventEmitter {
 
   /** Whatever the turn brings goes over when it ends. */
   #stage() {
-    if (this.#staged.length + this.#aborted.length === 0) queueMicrotask(() => this.#flush())
+    if (this.#flushIsDue) return
+    this.#flushIsDue = true
+    queueMicrotask(() => this.#flush())
   }
 
   /** @param {number} ticket */
@@ -240,23 +243,18 @@ class FileBatchProcessor extends EventEmitter {
     this.#aborted.push(ticket)
   }
 
+  /** Hands over what was staged, a part in each turn if it is much, and then what was aborted of it. */
   #flush() {
-    const staged = this.#takeStaged()
-    const aborted = this.#aborted.splice(0)
-    if (staged.length > 0) {
-      try {
-        this.#native.add(...staged.packed())
-      } catch (error) {
-        for (const ticket of staged.tickets()) take(ticket)?.reject(error)
-      }
+    const { tickets, operations } = this.#staged.next()
+    try {
+      if (tickets.length > 0) this.#native.add(...operations)
+    } catch (error) {
+      for (const ticket of tickets) take(ticket)?.reject(error)
     }
+    if (this.#staged.length > 0) return setImmediate(() => this.#flush())
+    this.#flushIsDue = false
+    const aborted = this.#aborted.splice(0)
     if (aborted.length > 0) this.#native.cancel(Uint32Array.from(aborted))
-  }
-
-  #takeStaged() {
-    const staged = this.#staged
-    this.#staged = new Staging()
-    return staged
   }
 
   /** @returns {[maxConcurrency: number, batchSize: number]} */

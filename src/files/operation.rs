@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -81,7 +82,7 @@ impl Default for WriteOptions {
 /// The value of an operation that succeeded.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
-    Content(Vec<u8>),
+    Content(Bytes),
     Stat(FileStat),
     Entries(Vec<Entry>),
     /// In lower-case hex.
