@@ -6,6 +6,7 @@
 //! names them all.
 
 mod adapt;
+mod buffers;
 mod control;
 mod copy;
 mod descriptors;

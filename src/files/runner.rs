@@ -10,6 +10,7 @@ use std::{
 use bytes::BytesMut;
 
 use super::{
+    buffers::Buffers,
     control::Control,
     execute::Shared,
     operation::{Output, Request},
@@ -29,34 +30,36 @@ const LONGEST_WAIT: Duration = Duration::from_micros(250);
 const TURN: usize = 256;
 /// An operation that took no longer did not wait for a disk.
 const QUICK: Duration = Duration::from_micros(100);
-/// The memory that small files are read into, of as many as a slice has.
-const BUFFER: usize = 64 << 10;
-
 /// Starts a runner, which the caller has counted: it works until nothing may start, or until its turn is over.
 pub(super) fn spawn<T: Send + 'static>(shared: Arc<Shared<T>>) {
-    runtime::spawn_blocking(move || run(shared));
+    spawn_with(shared, Buffers::new());
 }
 
-fn run<T: Send + 'static>(shared: Arc<Shared<T>>) {
+fn spawn_with<T: Send + 'static>(shared: Arc<Shared<T>>, buffers: Buffers) {
+    runtime::spawn_blocking(move || run(shared, buffers));
+}
+
+fn run<T: Send + 'static>(shared: Arc<Shared<T>>, mut buffers: Buffers) {
     let mut outbox = Outbox { shared: &shared, outcomes: Vec::new(), since: Instant::now() };
-    let mut buffer = BytesMut::with_capacity(BUFFER);
     let mut waits = Waits::so_far();
     for _ in 0..TURN {
         let Some(Started { id, tag, request }) = shared.start() else { return };
         let began = Instant::now();
-        let outcome = attempt(&shared, &request, &mut outbox, &mut buffer);
+        let outcome = attempt(&shared, &request, &mut outbox, &mut buffers.current);
         if let Ok(Output::Content(content)) = &outcome {
             shared.held.fetch_add(content.len(), Ordering::Relaxed);
         }
         let took = began.elapsed();
         shared.finish(id, outcome.is_ok(), took);
-        outbox.push(tag, outcome, began);
+        if outbox.push(tag, outcome, began) {
+            buffers.turn_over();
+        }
         if took > QUICK && waits.were_added() {
             shared.start_another();
         }
     }
     drop(outbox);
-    spawn(shared);
+    spawn_with(shared, buffers);
 }
 
 fn attempt<T: Send + 'static>(
@@ -112,14 +115,17 @@ struct Outbox<'a, T> {
 }
 
 impl<T> Outbox<'_, T> {
-    fn push(&mut self, tag: T, outcome: Result<Output>, began: Instant) {
+    /// True if the outcomes were reported.
+    fn push(&mut self, tag: T, outcome: Result<Output>, began: Instant) -> bool {
         if self.outcomes.is_empty() {
             self.since = began;
         }
         self.outcomes.push((tag, outcome));
-        if self.outcomes.len() >= SLICE || self.since.elapsed() > LONGEST_WAIT {
+        let enough = self.outcomes.len() >= SLICE || self.since.elapsed() > LONGEST_WAIT;
+        if enough {
             self.flush();
         }
+        enough
     }
 
     fn flush(&mut self) {
