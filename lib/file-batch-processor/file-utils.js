@@ -3,8 +3,11 @@
 
 /** @import * as types from '../file-batch-processor.js' */
 
-/** Operations added in one turn of the event loop: a millisecond or two of work. */
-const AT_ONCE = 2000
+/**
+ * Twice as many operations are out at most: enough to keep every disk busy, and few enough that neither adding them
+ * nor the promises of all of them hold up the event loop.
+ */
+const AT_ONCE = 1000
 const ordinary = { configurable: true, enumerable: true, writable: true }
 
 // `processor` may be any object with the methods; they are looked up on it, so overrides count.
@@ -58,8 +61,7 @@ function success() {
 }
 
 /**
- * Does something for every key at the same time; a failure becomes the result of its own key. Nothing here takes
- * long at a stretch, however many there are.
+ * Does something for every key at the same time; a failure becomes the result of its own key.
  *
  * @template T, R
  * @param {string[]} keys
@@ -70,26 +72,28 @@ function success() {
 function collect(keys, act, toResult) {
   /** @type {Record<string, R | { error: string }>} */
   const results = {}
-  let left = keys.length
+  let [begun, settled] = [0, 0]
   return new Promise((resolve) => {
     const settle = (/** @type {string} */ key, /** @type {R | { error: string }} */ result) => {
       put(results, key, result)
-      if (--left === 0) resolve(results)
+      settled++
+      if (settled === keys.length) resolve(results)
+      else if (begun - settled === AT_ONCE && begun < keys.length) setImmediate(beginMore)
     }
-    const start = (/** @type {string} */ key) => {
+    const begin = (/** @type {string} */ key) => {
       put(results, key, undefined) // In the order asked.
       started(act, key).then(
         (value) => settle(key, toResult(key, value)),
         (error) => settle(key, { error: error instanceof Error ? error.message : String(error) }),
       )
     }
-    const startFrom = (/** @type {number} */ index) => {
-      const end = Math.min(index + AT_ONCE, keys.length)
-      for (; index < end; index++) start(keys[index])
-      if (end < keys.length) setImmediate(startFrom, end)
+    const beginMore = () => {
+      const end = Math.min(begun + AT_ONCE, keys.length)
+      while (begun < end) begin(keys[begun++])
     }
-    if (left === 0) resolve(results)
-    startFrom(0)
+    if (keys.length === 0) resolve(results)
+    beginMore()
+    beginMore()
   })
 }
 

@@ -29,7 +29,7 @@ const algorithms = ['sha1', 'sha256', 'sha384', 'sha512']
 const NUL = Buffer.alloc(1)
 
 /** Operations that go over in one call: a millisecond or two of work for the event loop. */
-const AT_ONCE = 2000
+const AT_ONCE = 1000
 
 /** A part of what waits to go over. */
 class Part {

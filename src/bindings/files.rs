@@ -72,9 +72,9 @@ impl NativeFileProcessor {
         let done = Arc::clone(&cancels);
         let itself = Arc::new(OnceLock::<WeakProcessor<Tag>>::new());
         let weak = Arc::clone(&itself);
-        let taken = move |bytes| {
+        let taken = move |weight| {
             if let Some(processor) = weak.get().and_then(WeakProcessor::upgrade) {
-                processor.taken(bytes);
+                processor.taken(weight);
             }
         };
         let report = move |outcomes: Vec<(Tag, Result<Output>)>| {
@@ -82,7 +82,7 @@ impl NativeFileProcessor {
                 if flags.has(Flags::CANCELLABLE) {
                     done.lock().remove(&ticket);
                 }
-                (ticket, outcome.map(|output| sized_value(output, flags.has(Flags::TEXT))))
+                (ticket, outcome.map(|output| weighed_value(output, flags.has(Flags::TEXT))))
             });
             settle.report_bytes(outcomes, taken.clone());
         };
@@ -256,10 +256,10 @@ fn path(bytes: &[u8]) -> PathBuf {
     PathBuf::from(OsString::from(String::from_utf8_lossy(bytes).into_owned()))
 }
 
-/// The value, and how many bytes JavaScript is to take with it.
-fn sized_value(output: Output, wants_text: bool) -> (Value, usize) {
-    let bytes = if let Output::Content(content) = &output { content.len() } else { 0 };
-    (value(output, wants_text), bytes)
+/// The value, and the weight JavaScript takes with it.
+fn weighed_value(output: Output, wants_text: bool) -> (Value, usize) {
+    let weight = output.weight();
+    (value(output, wants_text), weight)
 }
 
 fn value(output: Output, wants_text: bool) -> Value {

@@ -50,7 +50,7 @@ mod tests {
     fn memory_comes_back_when_it_was_taken() {
         let mut buffers = Buffers::new();
         buffers.turn_over();
-        let mut lend = |buffers: &mut Buffers| {
+        let lend = |buffers: &mut Buffers| {
             buffers.current.resize(4096, 1);
             let content = buffers.current.split().freeze();
             buffers.turn_over();

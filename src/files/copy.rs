@@ -36,8 +36,11 @@ impl Source {
         let times = options.keep_times.then(|| times(&self.metadata));
         let permissions = Permissions::Exactly { mode: mode(&self.metadata), times };
         let metadata = self.metadata.clone();
+        let mut again = false;
         let mut fill = |file: &mut File| {
-            self.file.rewind()?;
+            if std::mem::replace(&mut again, true) {
+                self.file.rewind()?;
+            }
             match has_holes(&metadata) {
                 true => copy_sparse(&mut self.file, file, metadata.len(), control),
                 false => copy_all(&mut self.file, file, metadata.len(), control),
@@ -51,16 +54,26 @@ impl Source {
 fn copy_all(from: &mut File, to: &mut File, size: u64, control: &Control<'_>) -> io::Result<()> {
     let mut transfer = Transfer::new(control);
     if (1..=SMALL).contains(&size) {
-        let mut content = Vec::with_capacity(size as usize + 1);
-        from.take(SMALL + 1).read_to_end(&mut content)?;
-        to.write_all(&content)?;
-        control.moved(content.len() as u64);
-        if content.len() as u64 <= SMALL {
+        // One more than there should be: a file that gives fewer than it is asked for is at its end.
+        let (size, mut content) = (size as usize, vec![0; size as usize + 1]);
+        let count = read_some(from, &mut content)?;
+        to.write_all(&content[..count])?;
+        control.moved(count as u64);
+        if count == size {
             return Ok(());
         }
     }
     while transfer.piece(from, to, PIECE)? > 0 {}
     Ok(())
+}
+
+fn read_some(from: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match from.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => return read,
+        }
+    }
 }
 
 /// Whether fewer blocks are in use than the content needs.
@@ -170,15 +183,8 @@ impl<'a, 'c> Transfer<'a, 'c> {
     fn by_hand(&mut self, from: &mut File, to: &mut File, most: u64) -> io::Result<u64> {
         self.chunk.resize(CHUNK, 0);
         let most = self.chunk.len().min(usize::try_from(most).unwrap_or(CHUNK));
-        loop {
-            match from.read(&mut self.chunk[..most]) {
-                Ok(count) => {
-                    to.write_all(&self.chunk[..count])?;
-                    return Ok(count as u64);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let count = read_some(from, &mut self.chunk[..most])?;
+        to.write_all(&self.chunk[..count])?;
+        Ok(count as u64)
     }
 }

@@ -28,8 +28,10 @@ use crate::{
 const MOST_RUNNERS: usize = runtime::BLOCKING_THREADS / 2;
 static CORES: LazyLock<usize> =
     LazyLock::new(|| thread::available_parallelism().map_or(1, usize::from));
-/// Nothing more starts while the caller has not taken as many bytes of what was read.
+/// Nothing more starts while the caller has not taken as much of what was read (see [`Output::weight`]).
 const MOST_HELD: usize = 64 << 20;
+/// While the caller lags behind by this much, one runner is enough: the cores are better left to it.
+const ENOUGH_HELD: usize = 1 << 20;
 
 /// Takes file operations, each with a tag, and reports the tags with the outcomes.
 #[derive(Clone)]
@@ -52,7 +54,7 @@ pub(super) struct Shared<T> {
     /// Bytes that operations have read and written.
     pub(super) moved: AtomicU64,
     since: Instant,
-    /// Bytes that were read and reported, and that the caller has not taken yet.
+    /// The weight of what was read and the caller has not taken yet.
     pub(super) held: AtomicUsize,
 }
 
@@ -118,10 +120,11 @@ impl<T: Send + 'static> Processor<T> {
         (self.0.report)(cleared.into_iter().map(|tag| (tag, Err(Error::QueueCleared))).collect());
     }
 
-    /// The caller has taken so many bytes of [`Output::Content`]. One who does not tell is soon served no more.
-    pub fn taken(&self, bytes: usize) {
-        let before = self.0.held.fetch_sub(bytes, Ordering::Relaxed);
-        if before >= MOST_HELD && before - bytes < MOST_HELD {
+    /// The caller has taken outputs of this weight. One who does not tell is soon served no more.
+    pub fn taken(&self, weight: usize) {
+        let before = self.0.held.fetch_sub(weight, Ordering::Relaxed);
+        let falls_below = |limit| before >= limit && before - weight < limit;
+        if falls_below(MOST_HELD) || falls_below(ENOUGH_HELD) {
             self.0.start_runners(self.0.lock());
         }
     }
@@ -189,10 +192,7 @@ impl<T: Send + 'static> Shared<T> {
     }
 
     fn start_runners_up_to(self: &Arc<Self>, enough: usize, mut state: MutexGuard<'_, State<T>>) {
-        if self.is_full() {
-            return;
-        }
-        let limit = enough.min(MOST_RUNNERS).min(state.schedule.max_concurrency);
+        let limit = enough.min(self.useful_runners()).min(state.schedule.max_concurrency);
         let more = state.schedule.startable().min(limit.saturating_sub(state.runners));
         state.runners += more;
         drop(state);
@@ -201,14 +201,19 @@ impl<T: Send + 'static> Shared<T> {
         }
     }
 
-    fn is_full(&self) -> bool {
-        self.held.load(Ordering::Relaxed) >= MOST_HELD
+    fn useful_runners(&self) -> usize {
+        match self.held.load(Ordering::Relaxed) {
+            MOST_HELD.. => 0,
+            ENOUGH_HELD.. => 1,
+            _ => MOST_RUNNERS,
+        }
     }
 
     /// The next operation; without one the runner counts as gone.
     pub(super) fn start(&self) -> Option<Started<T>> {
         let mut state = self.lock();
-        let started = if self.is_full() { None } else { state.schedule.start() };
+        let useful = state.runners <= self.useful_runners();
+        let started = if useful { state.schedule.start() } else { None };
         state.runners -= usize::from(started.is_none());
         started
     }

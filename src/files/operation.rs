@@ -92,6 +92,16 @@ pub enum Output {
     Done,
 }
 
+impl Output {
+    /// How much of a burden it is until it is taken: its bytes, and of content no less than a page.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Content(content) => content.len().max(4096),
+            _ => 0,
+        }
+    }
+}
+
 /// Operations of one kind run together within a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {

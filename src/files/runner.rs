@@ -46,8 +46,8 @@ fn run<T: Send + 'static>(shared: Arc<Shared<T>>, mut buffers: Buffers) {
         let Some(Started { id, tag, request }) = shared.start() else { return };
         let began = Instant::now();
         let outcome = attempt(&shared, &request, &mut outbox, &mut buffers.current);
-        if let Ok(Output::Content(content)) = &outcome {
-            shared.held.fetch_add(content.len(), Ordering::Relaxed);
+        if let Ok(output) = &outcome {
+            shared.held.fetch_add(output.weight(), Ordering::Relaxed);
         }
         let took = began.elapsed();
         shared.finish(id, outcome.is_ok(), took);
