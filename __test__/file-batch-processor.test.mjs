@@ -271,6 +271,18 @@ test('FileUtils works on many files and reports each failure', async () => {
   assert.deepEqual(made, { [at('d/e')]: success, [a]: { error: exists } })
 })
 
+test('FileUtils takes thousands of files in one call and keeps their order', async () => {
+  const dir = await folder()
+  const processor = new FileBatchProcessor()
+  const paths = Array.from({ length: 5500 }, (_, index) => `${dir}/${(index * 7919) % 5500}`)
+  const contents = Object.fromEntries(paths.map((file) => [file, `content of ${file}`]))
+  const written = await FileUtils.writeMultipleFiles(contents, processor)
+  assert.deepEqual(Object.keys(written), paths)
+  const read = await FileUtils.readMultipleFiles(paths, processor)
+  assert.deepEqual(Object.entries(read), Object.entries(contents))
+  assert.deepEqual(await FileUtils.readMultipleFiles([], processor), {})
+})
+
 test('FileUtils goes through overridden methods, all at once', async () => {
   class Shouting extends FileBatchProcessor {
     /** @type {any} */

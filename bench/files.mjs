@@ -9,7 +9,8 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } fro
 import fs from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { FileBatchProcessor, FileUtils } from '../lib/file-batch-processor.js'
 import * as reference from './files/reference-way.mjs'
@@ -198,18 +199,43 @@ async function coldFiles() {
   })
 }
 
+/** Prints how long the event loop stood still during some work, and V8's collector had its share. */
+async function watchLoop(/** @type {string} */ name, /** @type {() => Promise<unknown>} */ work) {
+  /** @type {number[]} */
+  const collections = []
+  const observer = new PerformanceObserver((list) => {
+    for (const { duration } of list.getEntries()) collections.push(duration)
+  })
+  observer.observe({ entryTypes: ['gc'] })
+  const delay = monitorEventLoopDelay({ resolution: 1 })
+  delay.enable()
+  await work()
+  delay.disable()
+  await sleep(10)
+  observer.disconnect()
+  const [median, p99, most, collecting] = [
+    delay.percentile(50) / 1e6,
+    delay.percentile(99) / 1e6,
+    delay.max / 1e6,
+    Math.max(0, ...collections),
+  ].map((milliseconds) => milliseconds.toFixed(1))
+  console.log(
+    `${name.padEnd(20)} loop delay ms: median ${median}, p99 ${p99}, at most ${most}; longest collection ${collecting}`,
+  )
+}
+
 /** How long the event loop stands still, and what is open meanwhile. */
 async function manyFiles() {
   const { files } = make('many', 100_000, 'a small file')
-  const delay = monitorEventLoopDelay({ resolution: 1 })
+  const byReference = async () => {
+    for (let from = 0; from < files.length; from += 2000) {
+      await Promise.all(files.slice(from, from + 2000).map(reference.read))
+    }
+  }
   for (let round = 0; round < 3; round++) {
-    await new Promise((resolve) => setTimeout(resolve, 50))
-    delay.reset()
-    delay.enable()
-    await FileUtils.readMultipleFiles(files, processor)
-    delay.disable()
-    const [p99, max] = [delay.percentile(99), delay.max].map((nanos) => (nanos / 1e6).toFixed(1))
-    console.log(`100,000 files in one call: event loop delay p99 ${p99} ms, at most ${max} ms`)
+    await watchLoop('nothing', () => sleep(1000))
+    await watchLoop('ours, one call', () => FileUtils.readMultipleFiles(files, processor))
+    await watchLoop('reference, by 2,000', byReference)
   }
   const open = () => readdirSync('/proc/self/fd').length
   const target = await fs.mkdtemp(path.join(root, 'copies-'))

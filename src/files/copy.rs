@@ -143,11 +143,11 @@ impl<'a, 'c> Transfer<'a, 'c> {
     /// Up to so many bytes; 0 at the end.
     fn piece(&mut self, from: &mut File, to: &mut File, most: u64) -> io::Result<u64> {
         self.control.check_io()?;
-        let count = match self.by_system(from, to, most)? {
-            // Some files of the system itself have content that is not copied this way.
-            0 => self.by_hand(from, to, most)?,
-            count => count,
-        };
+        let mut count = if self.refused { 0 } else { self.by_system(from, to, most)? };
+        if count == 0 {
+            // Refused, at the end, or a file of the system itself, whose content is not copied this way.
+            count = self.by_hand(from, to, most)?;
+        }
         self.control.moved(count);
         Ok(count)
     }
@@ -161,7 +161,7 @@ impl<'a, 'c> Transfer<'a, 'c> {
     fn by_system(&mut self, from: &File, to: &File, most: u64) -> io::Result<u64> {
         use rustix::{fs::copy_file_range, io::Errno};
 
-        while !self.refused {
+        loop {
             match copy_file_range(from, None, to, None, most as usize) {
                 Ok(count) => return Ok(count as u64),
                 Err(Errno::INTR) => {}
@@ -173,11 +173,13 @@ impl<'a, 'c> Transfer<'a, 'c> {
                     | Errno::PERM
                     | Errno::BADF
                     | Errno::OVERFLOW,
-                ) => self.refused = true,
+                ) => {
+                    self.refused = true;
+                    return Ok(0);
+                }
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(0)
     }
 
     fn by_hand(&mut self, from: &mut File, to: &mut File, most: u64) -> io::Result<u64> {
