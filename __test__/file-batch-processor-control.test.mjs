@@ -37,9 +37,7 @@ test('a signal drops what has not started, with its reason, and nothing else', a
 
 test('a signal stops a large copy half-way and leaves no litter', async (context) => {
   const dir = await workspace(context)
-  const handle = await fs.open(`${dir}/large`, 'w')
-  await handle.truncate(2 ** 31)
-  await handle.close()
+  await fs.writeFile(`${dir}/large`, Buffer.alloc(2 ** 28, 'no holes'))
   await fs.writeFile(`${dir}/old`, 'old')
   const processor = new FileBatchProcessor()
   const controller = new AbortController()
@@ -51,7 +49,7 @@ test('a signal stops a large copy half-way and leaves no litter', async (context
   for (const outcome of await ended) {
     assert.equal(outcome.status === 'rejected' && outcome.reason.name, 'AbortError')
   }
-  assert.ok(processor.getStats().bytes < 2 ** 32)
+  assert.ok(processor.getStats().bytes < 2 ** 29)
   assert.equal(await fs.readFile(`${dir}/old`, 'utf8'), 'old')
   assert.deepEqual((await fs.readdir(dir)).sort(), ['large', 'old'])
 })

@@ -1,5 +1,6 @@
 // @ts-check
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import fs from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
@@ -124,43 +125,65 @@ test('two thousand files at once, and honest statistics', async () => {
   assert.deepEqual((await fs.readdir(dir)).length, 20)
 })
 
+/** @typedef {{ do: 'read' | 'write' | 'append' | 'copy' | 'move' | 'remove' | 'hash', file: string, to: string, text: string }} Step */
+
+/**
+ * What an operation should resolve to, or `missing`, on files that are a map.
+ *
+ * @param {Map<string, string>} files
+ * @param {Step} step
+ */
+function model(files, { do: what, file, to, text }) {
+  const content = files.get(file)
+  if (what === 'write') files.set(file, text)
+  else if (what === 'append') files.set(file, (content ?? '') + text)
+  else if (content === undefined) return 'missing'
+  if (what === 'copy' && content !== undefined) files.set(to, content)
+  if (what === 'remove' || what === 'move') files.delete(file)
+  if (what === 'move' && content !== undefined) files.set(to, content)
+  if (what === 'read') return content
+  if (what === 'hash') return createHash('sha256').update(`${content}`).digest('hex')
+}
+
 test('operations on the same paths end as if run one after the other', async () => {
   const dir = await folder()
   const name = fc.constantFrom('a', 'b', 'c', 'd/e', 'd/f')
-  const operation = fc.oneof(
-    fc.record({ do: fc.constant(/** @type {const} */ ('read')), file: name }),
-    fc.record({ do: fc.constant(/** @type {const} */ ('write')), file: name, text: fc.string() }),
-    fc.record({ do: fc.constant(/** @type {const} */ ('copy')), file: name, to: name }),
-  )
+  /** @type {fc.Arbitrary<Step>} */
+  const step = fc.record({
+    do: fc.constantFrom('read', 'write', 'append', 'copy', 'move', 'remove', 'hash'),
+    file: name,
+    to: name,
+    text: fc.string(),
+  })
   let run = 0
-  const property = async (
-    /** @type {{ do: 'read' | 'write' | 'copy', file: string, text?: string, to?: string }[]} */ operations,
-    /** @type {number} */ batchSize,
-  ) => {
-    const at = (/** @type {string} */ file) => path.join(dir, `${run}`, file)
-    run++
+  const property = async (/** @type {Step[]} */ steps, /** @type {number} */ batchSize) => {
+    const place = path.join(dir, `${run++}`)
+    const at = (/** @type {string} */ file) => path.join(place, file)
     const processor = new FileBatchProcessor({ batchSize, maxConcurrency: 8 })
     /** @type {Map<string, string>} */
-    const model = new Map()
-    const outcomes = operations.map(async ({ do: what, file, text = '', to = '' }) => {
-      const content = model.get(file)
-      const expected = what === 'write' || content !== undefined ? 'fulfilled' : 'rejected'
-      if (what === 'write') model.set(file, text)
-      if (what === 'copy' && content !== undefined) model.set(to, content)
+    const files = new Map()
+    const outcomes = steps.map(async (step) => {
+      const expected = model(files, step)
+      const [file, to] = [at(step.file), at(step.to)]
       const promise = {
-        read: () => processor.addReadOperation(at(file)),
-        write: () => processor.addWriteOperation(at(file), text),
-        copy: () => processor.addCopyOperation(at(file), at(to)),
-      }[what]()
-      const [outcome] = await Promise.allSettled([promise])
-      assert.equal(outcome.status, expected)
-      if (what === 'read' && outcome.status === 'fulfilled') assert.equal(outcome.value, content)
+        read: () => processor.addReadOperation(file),
+        write: () => processor.addWriteOperation(file, step.text),
+        append: () => processor.addAppendOperation(file, step.text),
+        copy: () => processor.addCopyOperation(file, to),
+        move: () => processor.addMoveOperation(file, to),
+        remove: () => processor.addRemoveOperation(file),
+        hash: () => processor.addHashOperation(file),
+      }[step.do]()
+      const missing = (/** @type {any} */ error) => (error.code === 'ENOENT' ? 'missing' : error)
+      assert.deepEqual(await promise.catch(missing), expected)
     })
     await Promise.all(outcomes)
-    for (const [file, text] of model) assert.equal(await fs.readFile(at(file), 'utf8'), text)
+    for (const [file, text] of files) assert.equal(await fs.readFile(at(file), 'utf8'), text)
+    const left = await fs.readdir(place, { recursive: true }).catch(() => [])
+    assert.deepEqual(left.filter((name) => name !== 'd').sort(), [...files.keys()].sort())
   }
-  const operations = fc.array(operation, { minLength: 150, maxLength: 200 })
-  await fc.assert(fc.asyncProperty(operations, fc.integer({ min: 1, max: 60 }), property), {
+  const steps = fc.array(step, { minLength: 200, maxLength: 200 })
+  await fc.assert(fc.asyncProperty(steps, fc.integer({ min: 1, max: 60 }), property), {
     numRuns: 30,
     endOnFailure: true,
   })
@@ -246,6 +269,18 @@ test('FileUtils works on many files and reports each failure', async () => {
   const made = await FileUtils.createDirectories([at('d/e'), a], processor)
   const exists = `EEXIST: file already exists, mkdir '${a}'`
   assert.deepEqual(made, { [at('d/e')]: success, [a]: { error: exists } })
+})
+
+test('FileUtils takes thousands of files in one call and keeps their order', async () => {
+  const dir = await folder()
+  const processor = new FileBatchProcessor()
+  const paths = Array.from({ length: 5500 }, (_, index) => `${dir}/${(index * 7919) % 5500}`)
+  const contents = Object.fromEntries(paths.map((file) => [file, `content of ${file}`]))
+  const written = await FileUtils.writeMultipleFiles(contents, processor)
+  assert.deepEqual(Object.keys(written), paths)
+  const read = await FileUtils.readMultipleFiles(paths, processor)
+  assert.deepEqual(Object.entries(read), Object.entries(contents))
+  assert.deepEqual(await FileUtils.readMultipleFiles([], processor), {})
 })
 
 test('FileUtils goes through overridden methods, all at once', async () => {

@@ -167,7 +167,8 @@ export interface FileBatchProgress {
  * compared as text, so two names of one file that only a link makes equal are not recognised. A path with `..`
  * behind a name may lead anywhere if the name is a link, and keeps its order with all.
  *
- * While results of 64 MiB wait for the event loop to take them, nothing more is started.
+ * While results of 64 MiB wait for the event loop to take them, nothing more is started. On Windows paths may be longer
+ * than 260 characters.
  *
  * Failures of the system reject with an `Error` like those of `node:fs/promises`: `code`, `errno`, `syscall`,
  * `path`, `dest`. A FIFO, a socket, or a device that is not empty rejects with
@@ -200,8 +201,8 @@ export class FileBatchProcessor extends EventEmitter<{ progress: [FileBatchProgr
    */
   addAppendOperation(filePath: Path, content: Content, options?: AppendOptions): Promise<void>
   /**
-   * Copies a file with its permissions, over whatever file is there, and makes missing parent folders. Copying
-   * a file onto itself leaves it as it is.
+   * Copies a file with its permissions, over whatever file is there, and makes missing parent folders. On Linux holes
+   * stay holes, and file systems that can share blocks do. Copying a file onto itself leaves it as it is.
    */
   addCopyOperation(source: Path, destination: Path, options?: CopyOptions): Promise<void>
   /**
@@ -257,7 +258,11 @@ export class FileBatchProcessor extends EventEmitter<{ progress: [FileBatchProgr
 
 type Failure = { error: string }
 
-/** Many files in one call. The results have the keys of what was asked, in its order. */
+/**
+ * Many files in one call. The results have the keys of what was asked, in its order. Of more than 2,000 the rest is
+ * added while the first ones end, so that the event loop is never held up: await the call before asking for
+ * other work on the same files.
+ */
 // biome-ignore lint/complexity/noStaticOnlyClass: the form of the API
 export class FileUtils {
   /** The text of each file. */

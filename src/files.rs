@@ -6,7 +6,9 @@
 //! names them all.
 
 mod adapt;
+mod buffers;
 mod control;
+mod copy;
 mod descriptors;
 mod digest;
 mod execute;
@@ -16,6 +18,7 @@ mod metadata;
 mod operation;
 mod perform;
 mod publish;
+mod runner;
 mod schedule;
 mod settings;
 mod tree;

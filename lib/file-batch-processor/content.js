@@ -7,7 +7,7 @@ const args = require('../internal/arguments.js')
 
 /** @param {string} encoding */
 function isUtf8(encoding) {
-  return /^utf-?8$/i.test(encoding)
+  return encoding === 'utf8' || /^utf-?8$/i.test(encoding)
 }
 
 /**

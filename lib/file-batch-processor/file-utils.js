@@ -3,6 +3,13 @@
 
 /** @import * as types from '../file-batch-processor.js' */
 
+/**
+ * Twice as many operations are out at most: enough to keep every disk busy, and few enough that neither adding them
+ * nor the promises of all of them hold up the event loop.
+ */
+const AT_ONCE = 1000
+const ordinary = { configurable: true, enumerable: true, writable: true }
+
 // `processor` may be any object with the methods; they are looked up on it, so overrides count.
 // biome-ignore lint/complexity/noStaticOnlyClass: the form of the API
 class FileUtils {
@@ -12,8 +19,9 @@ class FileUtils {
    */
   static readMultipleFiles(paths, processor) {
     return collect(
-      paths.map((path) => [path]),
+      [...paths],
       (path) => processor.addReadOperation(path),
+      (_, text) => text,
     )
   }
 
@@ -22,10 +30,8 @@ class FileUtils {
    * @param {Pick<types.FileBatchProcessor, 'addWriteOperation'>} processor
    */
   static writeMultipleFiles(contents, processor) {
-    return collect(Object.entries(contents), async (path, content) => {
-      await processor.addWriteOperation(path, content)
-      return success()
-    })
+    const write = (/** @type {string} */ path) => processor.addWriteOperation(path, contents[path])
+    return collect(Object.keys(contents), write, success)
   }
 
   /**
@@ -33,10 +39,11 @@ class FileUtils {
    * @param {Pick<types.FileBatchProcessor, 'addCopyOperation'>} processor
    */
   static copyMultipleFiles(destinations, processor) {
-    return collect(Object.entries(destinations), async (source, destination) => {
-      await processor.addCopyOperation(source, destination)
-      return { ...success(), destination }
-    })
+    return collect(
+      Object.keys(destinations),
+      (source) => processor.addCopyOperation(source, destinations[source]),
+      (source) => ({ ...success(), destination: destinations[source] }),
+    )
   }
 
   /**
@@ -44,13 +51,7 @@ class FileUtils {
    * @param {Pick<types.FileBatchProcessor, 'addMkdirOperation'>} processor
    */
   static createDirectories(paths, processor) {
-    return collect(
-      paths.map((path) => [path]),
-      async (path) => {
-        await processor.addMkdirOperation(path)
-        return success()
-      },
-    )
+    return collect([...paths], (path) => processor.addMkdirOperation(path), success)
   }
 }
 
@@ -60,22 +61,67 @@ function success() {
 }
 
 /**
- * Does something for every entry at the same time; a failure becomes the result of its own entry.
+ * Does something for every key at the same time; a failure becomes the result of its own key.
  *
- * @template T, V
- * @param {[key: string, value: V][] | [key: string][]} entries
- * @param {(key: string, value: V) => T | Promise<T>} act
- * @returns {Promise<Record<string, T | { error: string }>>}
+ * @template T, R
+ * @param {string[]} keys
+ * @param {(key: string) => Promise<T>} act
+ * @param {(key: string, value: T) => R} toResult
+ * @returns {Promise<Record<string, R | { error: string }>>}
  */
-async function collect(entries, act) {
-  const results = entries.map(async ([key, value]) => {
-    try {
-      return [key, await act(key, /** @type {V} */ (value))]
-    } catch (error) {
-      return [key, { error: error instanceof Error ? error.message : String(error) }]
+function collect(keys, act, toResult) {
+  /** @type {Record<string, R | { error: string }>} */
+  const results = {}
+  let [begun, settled] = [0, 0]
+  return new Promise((resolve) => {
+    const settle = (/** @type {string} */ key, /** @type {R | { error: string }} */ result) => {
+      put(results, key, result)
+      settled++
+      if (settled === keys.length) resolve(results)
+      else if (begun - settled === AT_ONCE && begun < keys.length) setImmediate(beginMore)
     }
+    const begin = (/** @type {string} */ key) => {
+      put(results, key, undefined) // In the order asked.
+      started(act, key).then(
+        (value) => settle(key, toResult(key, value)),
+        (error) => settle(key, { error: error instanceof Error ? error.message : String(error) }),
+      )
+    }
+    const beginMore = () => {
+      const end = Math.min(begun + AT_ONCE, keys.length)
+      while (begun < end) begin(keys[begun++])
+    }
+    if (keys.length === 0) resolve(results)
+    beginMore()
+    beginMore()
   })
-  return Object.fromEntries(await Promise.all(results))
+}
+
+/**
+ * @template V
+ * @param {Record<string, V | undefined>} results
+ * @param {string} key
+ * @param {V} value
+ */
+function put(results, key, value) {
+  if (key !== '__proto__') results[key] = value
+  else Object.defineProperty(results, key, { value, ...ordinary })
+}
+
+/**
+ * The methods are the processor's own, which may throw, or return at once.
+ *
+ * @template T
+ * @param {(key: string) => T | Promise<T>} act
+ * @param {string} key
+ * @returns {Promise<T>}
+ */
+function started(act, key) {
+  try {
+    return Promise.resolve(act(key))
+  } catch (error) {
+    return Promise.reject(error)
+  }
 }
 
 module.exports = { FileUtils }

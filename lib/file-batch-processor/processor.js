@@ -2,30 +2,14 @@
 'use strict'
 
 const { EventEmitter } = require('node:events')
-const { getHeapStatistics } = require('node:v8')
 const args = require('../internal/arguments.js')
-const { traced } = require('../internal/errors.js')
 const native = require('../internal/native.js')
 const { open, settler, take } = require('../internal/settle.js')
-const { onAbort } = require('../internal/signal.js')
-const { isUtf8, toContent } = require('./content.js')
-const { FileStats, toEntries } = require('./file-stats.js')
-const { Staging, algorithms, flags, kinds } = require('./staging.js')
+const { InFlight } = require('./in-flight.js')
+const requests = require('./requests.js')
+const { Staging, flags, kinds } = require('./staging.js')
 
 /** @import * as types from '../file-batch-processor.js' */
-
-/**
- * What an operation is, besides its kind and paths.
- *
- * @typedef {object} Request
- * @property {string | Buffer} [content]
- * @property {number} [mode] permissions, or the number of an algorithm
- * @property {number} [bits] flags
- * @property {(value: any) => unknown} [convert] makes the result of what native code reports
- */
-
-/** How often progress is told while nothing settles, in milliseconds. */
-const PROGRESS_INTERVAL = 250
 
 /**
  * @extends {EventEmitter<{ progress: [types.FileBatchProgress] }>}
@@ -36,19 +20,11 @@ class FileBatchProcessor extends EventEmitter {
   #maxConcurrency
   #batchSize
   #staged = new Staging()
+  #inFlight = new InFlight(this)
+  #flushIsDue = false
   #paused = false
   /** @type {number[]} */
   #aborted = []
-  #unsettled = 0
-  #completed = 0
-  #failed = 0
-  #progressIsDue = false
-  /** @type {NodeJS.Timeout | undefined} */
-  #progressTimer
-  #settledSinceSample = 0
-  #heapUsed = 0
-  /** @type {((value?: unknown) => void)[]} */
-  #waiting = []
 
   /** @param {types.FileBatchProcessorOptions} [options] */
   constructor(options = {}) {
@@ -96,16 +72,8 @@ class FileBatchProcessor extends EventEmitter {
    * @param {types.ReadOptions} [options]
    * @returns {Promise<any>}
    */
-  async addReadOperation(filePath, options = {}) {
-    const paths = [args.path('filePath', filePath)]
-    args.object('options', options)
-    if (options.encoding === 'buffer') return await traced(this.#add(kinds.READ, paths, options))
-    const encoding = args.encoding(options.encoding || 'utf8')
-    const bits = isUtf8(encoding) ? flags.TEXT : 0
-    // What is a string already was decoded on its way.
-    const convert = (/** @type {string | Buffer} */ value) =>
-      typeof value === 'string' ? value : value.toString(encoding)
-    return await traced(this.#add(kinds.READ, paths, options, { bits, convert }))
+  addReadOperation(filePath, options = {}) {
+    return new Promise((resolve) => this.#add(requests.read(filePath, options), options, resolve))
   }
 
   /**
@@ -114,9 +82,10 @@ class FileBatchProcessor extends EventEmitter {
    * @param {types.WriteOptions} [options]
    * @returns {Promise<void>}
    */
-  async addWriteOperation(filePath, content, options = {}) {
-    const paths = [args.path('filePath', filePath)]
-    await traced(this.#add(kinds.WRITE, paths, options, writing(content, options)))
+  addWriteOperation(filePath, content, options = {}) {
+    return new Promise((resolve) =>
+      this.#add(requests.write(kinds.WRITE, filePath, content, options), options, resolve),
+    )
   }
 
   /**
@@ -125,9 +94,10 @@ class FileBatchProcessor extends EventEmitter {
    * @param {types.AppendOptions} [options]
    * @returns {Promise<void>}
    */
-  async addAppendOperation(filePath, content, options = {}) {
-    const paths = [args.path('filePath', filePath)]
-    await traced(this.#add(kinds.APPEND, paths, options, writing(content, options)))
+  addAppendOperation(filePath, content, options = {}) {
+    return new Promise((resolve) =>
+      this.#add(requests.write(kinds.APPEND, filePath, content, options), options, resolve),
+    )
   }
 
   /**
@@ -136,9 +106,10 @@ class FileBatchProcessor extends EventEmitter {
    * @param {types.CopyOptions} [options]
    * @returns {Promise<void>}
    */
-  async addCopyOperation(source, destination, options = {}) {
-    const paths = both(source, destination)
-    await traced(this.#add(kinds.COPY, paths, options, { bits: copyBits(options) }))
+  addCopyOperation(source, destination, options = {}) {
+    return new Promise((resolve) =>
+      this.#add(requests.copy(kinds.COPY, source, destination, options), options, resolve),
+    )
   }
 
   /**
@@ -147,9 +118,14 @@ class FileBatchProcessor extends EventEmitter {
    * @param {types.CopyOptions} [options]
    * @returns {Promise<void>}
    */
-  async addCopyDirectoryOperation(source, destination, options = {}) {
-    const paths = both(source, destination)
-    await traced(this.#add(kinds.COPY_DIRECTORY, paths, options, { bits: copyBits(options) }))
+  addCopyDirectoryOperation(source, destination, options = {}) {
+    return new Promise((resolve) =>
+      this.#add(
+        requests.copy(kinds.COPY_DIRECTORY, source, destination, options),
+        options,
+        resolve,
+      ),
+    )
   }
 
   /**
@@ -158,10 +134,10 @@ class FileBatchProcessor extends EventEmitter {
    * @param {types.OperationOptions} [options]
    * @returns {Promise<void>}
    */
-  async addMoveOperation(source, destination, options = {}) {
-    const paths = both(source, destination)
-    args.object('options', options)
-    await traced(this.#add(kinds.MOVE, paths, options))
+  addMoveOperation(source, destination, options = {}) {
+    return new Promise((resolve) =>
+      this.#add(requests.move(source, destination, options), options, resolve),
+    )
   }
 
   /**
@@ -169,11 +145,8 @@ class FileBatchProcessor extends EventEmitter {
    * @param {types.RemoveOptions} [options]
    * @returns {Promise<void>}
    */
-  async addRemoveOperation(path, options = {}) {
-    const paths = [args.path('path', path)]
-    args.object('options', options)
-    const bits = (options.recursive ? flags.RECURSIVE : 0) | (options.force ? flags.FORCE : 0)
-    await traced(this.#add(kinds.REMOVE, paths, options, { bits }))
+  addRemoveOperation(path, options = {}) {
+    return new Promise((resolve) => this.#add(requests.remove(path, options), options, resolve))
   }
 
   /**
@@ -181,11 +154,8 @@ class FileBatchProcessor extends EventEmitter {
    * @param {types.MkdirOptions} [options]
    * @returns {Promise<string | undefined>}
    */
-  async addMkdirOperation(dirPath, options = {}) {
-    const paths = [args.path('dirPath', dirPath)]
-    args.object('options', options)
-    const mode = args.mode('mode', options.mode ?? 0o777)
-    return await traced(this.#add(kinds.MKDIR, paths, options, { mode }))
+  addMkdirOperation(dirPath, options = {}) {
+    return new Promise((resolve) => this.#add(requests.mkdir(dirPath, options), options, resolve))
   }
 
   /**
@@ -193,12 +163,8 @@ class FileBatchProcessor extends EventEmitter {
    * @param {types.StatOptions} [options]
    * @returns {Promise<types.FileStats>}
    */
-  async addStatOperation(path, options = {}) {
-    const paths = [args.path('path', path)]
-    args.object('options', options)
-    const bits = options.followLinks === false ? 0 : flags.FOLLOW
-    const convert = (/** @type {number[]} */ numbers) => new FileStats(numbers)
-    return await traced(this.#add(kinds.STAT, paths, options, { bits, convert }))
+  addStatOperation(path, options = {}) {
+    return new Promise((resolve) => this.#add(requests.stat(path, options), options, resolve))
   }
 
   /**
@@ -206,19 +172,8 @@ class FileBatchProcessor extends EventEmitter {
    * @param {types.ReaddirOptions} [options]
    * @returns {Promise<any>}
    */
-  async addReaddirOperation(dirPath, options = {}) {
-    const paths = [args.path('dirPath', dirPath)]
-    args.object('options', options)
-    const { encoding, withFileTypes } = options
-    if (encoding && encoding !== 'buffer' && !isUtf8(encoding)) {
-      throw args.invalidValue('encoding', "must be 'utf8' or 'buffer'", encoding)
-    }
-    const bits = encoding === 'buffer' ? 0 : flags.TEXT
-    const convert = (/** @type {string | Buffer} */ list) => {
-      const entries = toEntries(list)
-      return withFileTypes ? entries : entries.map(({ name }) => name)
-    }
-    return await traced(this.#add(kinds.READDIR, paths, options, { bits, convert }))
+  addReaddirOperation(dirPath, options = {}) {
+    return new Promise((resolve) => this.#add(requests.readdir(dirPath, options), options, resolve))
   }
 
   /**
@@ -227,14 +182,10 @@ class FileBatchProcessor extends EventEmitter {
    * @param {types.OperationOptions} [options]
    * @returns {Promise<string>}
    */
-  async addHashOperation(filePath, algorithm = 'sha256', options = {}) {
-    const paths = [args.path('filePath', filePath)]
-    args.object('options', options)
-    const mode = algorithms.indexOf(args.string('algorithm', algorithm).toLowerCase())
-    if (mode < 0) {
-      throw args.invalidValue('algorithm', `must be one of: ${algorithms.join(', ')}`, algorithm)
-    }
-    return await traced(this.#add(kinds.HASH, paths, options, { mode }))
+  addHashOperation(filePath, algorithm = 'sha256', options = {}) {
+    return new Promise((resolve) =>
+      this.#add(requests.hash(filePath, algorithm, options), options, resolve),
+    )
   }
 
   getStats() {
@@ -244,9 +195,9 @@ class FileBatchProcessor extends EventEmitter {
       successfulOperations: stats.successfulOperations,
       failedOperations: stats.failedOperations,
       averageProcessingTime: stats.averageProcessingTime,
-      memoryUsage: this.#heapUsed,
+      memoryUsage: this.#inFlight.heapUsed,
       queueLength: stats.queueLength + this.#staged.length,
-      isProcessing: this.#unsettled > 0,
+      isProcessing: this.#inFlight.unsettled > 0,
       successRate: stats.successRate,
       bytes: stats.bytes,
       ...(stats.decisions && { concurrency: toDecisions(stats.decisions) }),
@@ -254,58 +205,36 @@ class FileBatchProcessor extends EventEmitter {
   }
 
   clearQueue() {
-    this.#native.clear(Uint32Array.from(this.#takeStaged().tickets()))
+    this.#native.clear(Uint32Array.from(this.#staged.clear()))
   }
 
   /** @returns {Promise<void>} */
   async waitForCompletion() {
-    if (this.#unsettled > 0) await new Promise((resolve) => this.#waiting.push(resolve))
+    await this.#inFlight.idle()
   }
 
   /**
    * Stages an operation; those of one turn of the event loop go over in one call.
    *
-   * @param {number} kind
-   * @param {(string | Buffer)[]} paths
+   * @param {requests.Request} request
    * @param {types.OperationOptions} options
-   * @param {Request} [request]
-   * @returns {Promise<any>}
+   * @param {(value: any) => void} resolve
    */
-  #add(kind, paths, options, { content, mode = 0, bits = 0, convert } = {}) {
-    return new Promise((resolve, reject) => {
-      const { signal, priority = 0 } = options
-      if (signal) args.instance('signal', signal, AbortSignal).throwIfAborted()
-      args.integer('priority', priority, -(2 ** 31))
-      const ticket = open({
-        resolve: (value) => {
-          stop?.()
-          this.#settled()
-          try {
-            resolve(convert ? convert(value) : value)
-          } catch (error) {
-            reject(error) // The text is longer than a string can be.
-          }
-        },
-        reject: (reason) => {
-          stop?.()
-          this.#failed++
-          this.#settled()
-          reject(signal?.aborted ? signal.reason : reason)
-        },
-      })
-      const stop = signal && onAbort(signal, () => this.#abort(ticket))
-      this.#unsettled++
-      this.#stage()
-      const cancellable = signal ? flags.CANCELLABLE : 0
-      this.#staged.add(ticket, kind, mode, bits | cancellable, priority, paths, content)
-    })
+  #add(request, { signal, priority = 0 }, resolve) {
+    if (signal) args.instance('signal', signal, AbortSignal).throwIfAborted()
+    args.integer('priority', priority, -(2 ** 31))
+    const operation = this.#inFlight.begin(resolve, request.convert, signal)
+    const ticket = open(operation)
+    operation.listen(() => this.#abort(ticket))
+    this.#stage()
+    this.#staged.add(ticket, request, signal ? flags.CANCELLABLE : 0, priority)
   }
 
   /** Whatever the turn brings goes over when it ends. */
   #stage() {
-    if (this.#staged.length + this.#aborted.length === 0) queueMicrotask(() => this.#flush())
-    if (this.#progressTimer || this.listenerCount('progress') === 0) return
-    this.#progressTimer = setInterval(() => this.#tellProgress(), PROGRESS_INTERVAL).unref()
+    if (this.#flushIsDue) return
+    this.#flushIsDue = true
+    queueMicrotask(() => this.#flush())
   }
 
   /** @param {number} ticket */
@@ -314,49 +243,18 @@ class FileBatchProcessor extends EventEmitter {
     this.#aborted.push(ticket)
   }
 
+  /** Hands over what was staged, a part in each turn if it is much, and then what was aborted of it. */
   #flush() {
-    const staged = this.#takeStaged()
+    const { tickets, operations } = this.#staged.next()
+    try {
+      if (tickets.length > 0) this.#native.add(...operations)
+    } catch (error) {
+      for (const ticket of tickets) take(ticket)?.reject(error)
+    }
+    if (this.#staged.length > 0) return setImmediate(() => this.#flush())
+    this.#flushIsDue = false
     const aborted = this.#aborted.splice(0)
-    if (staged.length > 0) {
-      try {
-        this.#native.add(...staged.packed())
-      } catch (error) {
-        for (const ticket of staged.tickets()) take(ticket)?.reject(error)
-      }
-    }
     if (aborted.length > 0) this.#native.cancel(Uint32Array.from(aborted))
-  }
-
-  #takeStaged() {
-    const staged = this.#staged
-    this.#staged = new Staging()
-    return staged
-  }
-
-  #settled() {
-    this.#unsettled--
-    this.#completed++
-    if (!this.#progressIsDue && this.listenerCount('progress') > 0) {
-      this.#progressIsDue = true
-      queueMicrotask(() => this.#tellProgress())
-    }
-    if (++this.#settledSinceSample < this.#batchSize && this.#unsettled > 0) return
-    this.#settledSinceSample = 0
-    this.#heapUsed = getHeapStatistics().used_heap_size
-    if (this.#unsettled > 0) return
-    clearInterval(this.#progressTimer)
-    this.#progressTimer = undefined
-    for (const resolve of this.#waiting.splice(0)) resolve()
-  }
-
-  #tellProgress() {
-    this.#progressIsDue = false
-    this.emit('progress', {
-      completed: this.#completed,
-      failed: this.#failed,
-      total: this.#completed + this.#unsettled,
-      bytes: this.#native.stats().bytes,
-    })
   }
 
   /** @returns {[maxConcurrency: number, batchSize: number]} */
@@ -378,36 +276,6 @@ function concurrency(value) {
 /** @param {number[]} decisions */
 function toDecisions([limit, raised, lowered]) {
   return { limit, raised, lowered }
-}
-
-/**
- * @param {types.Path} source
- * @param {types.Path} destination
- */
-function both(source, destination) {
-  return [args.path('source', source), args.path('destination', destination)]
-}
-
-/**
- * @param {types.Content} content
- * @param {types.WriteOptions} options
- * @returns {Request}
- */
-function writing(content, options) {
-  const bits = copyBits(options)
-  const encoding = args.encoding(options.encoding || 'utf8')
-  const mode = args.mode('mode', options.mode ?? 0o666)
-  return { content: toContent(content, encoding), mode, bits }
-}
-
-/** @param {types.CopyOptions} options */
-function copyBits(options) {
-  const { atomic = true, fsync, preserveTimestamps } = args.object('options', options)
-  return (
-    (atomic ? flags.ATOMIC : 0) |
-    (fsync ? flags.DURABLE : 0) |
-    (preserveTimestamps ? flags.TIMES : 0)
-  )
 }
 
 module.exports = { FileBatchProcessor }

@@ -27,45 +27,66 @@ const flags = {
 }
 const algorithms = ['sha1', 'sha256', 'sha384', 'sha512']
 const NUL = Buffer.alloc(1)
-/** Numbers of each operation. */
-const WIDTH = 5
 
-/** The operations of one turn of the event loop, which go over in one call. */
-class Staging {
+/** Operations that go over in one call: a millisecond or two of work for the event loop. */
+const AT_ONCE = 1000
+
+/** A part of what waits to go over. */
+class Part {
   /** @type {number[]} */
-  #numbers = []
+  tickets = []
+  /** @type {number[]} */
+  numbers = []
   /** @type {(string | Buffer)[]} */
-  #paths = []
+  paths = []
   /** @type {(string | Buffer)[]} */
-  #contents = []
+  contents = []
 
-  get length() {
-    return this.#numbers.length / WIDTH
+  /** @returns {[numbers: Uint32Array, paths: string | Buffer, contents: (string | Buffer)[]]} */
+  get operations() {
+    return [Uint32Array.from(this.numbers), join(this.paths), this.contents]
   }
+}
+
+/** The operations that have not gone over, in the order they were added. */
+class Staging {
+  #parts = [new Part()]
+  length = 0
 
   /**
    * @param {number} ticket
-   * @param {number} kind
-   * @param {number} mode
-   * @param {number} flags
+   * @param {import('./requests.js').Request} request
+   * @param {number} moreBits
    * @param {number} priority
-   * @param {(string | Buffer)[]} paths
-   * @param {string | Buffer} [content]
    */
-  add(ticket, kind, mode, flags, priority, paths, content) {
-    this.#numbers.push(ticket, kind, mode, flags, priority)
-    this.#paths.push(...paths)
-    if (content !== undefined) this.#contents.push(content)
+  add(ticket, { kind, path, destination, content, mode, bits }, moreBits, priority) {
+    let part = this.#parts[this.#parts.length - 1]
+    if (part.tickets.length === AT_ONCE) {
+      part = new Part()
+      this.#parts.push(part)
+    }
+    this.length++
+    part.tickets.push(ticket)
+    part.numbers.push(ticket, kind, mode, bits | moreBits, priority)
+    part.paths.push(path)
+    if (destination !== undefined) part.paths.push(destination)
+    if (content !== undefined) part.contents.push(content)
   }
 
-  /** @returns {number[]} */
-  tickets() {
-    return this.#numbers.filter((_, index) => index % WIDTH === 0)
+  /** Takes out the operations that go over next. */
+  next() {
+    const part = this.#parts.shift() ?? new Part()
+    if (this.#parts.length === 0) this.#parts.push(new Part())
+    this.length -= part.tickets.length
+    return part
   }
 
-  /** @returns {[numbers: Uint32Array, paths: string | Buffer, contents: (string | Buffer)[]]} */
-  packed() {
-    return [Uint32Array.from(this.#numbers), join(this.#paths), this.#contents]
+  /** Takes out all, and returns their tickets. */
+  clear() {
+    const tickets = this.#parts.flatMap((part) => part.tickets)
+    this.#parts = [new Part()]
+    this.length = 0
+    return tickets
   }
 }
 

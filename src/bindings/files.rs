@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    raw::{Bytes, Text},
+    raw::{Binary, Text},
     settle::{Reporter, Settler, Ticket},
 };
 use crate::{
@@ -37,7 +37,7 @@ struct Tag {
 
 /// Of the operations that have a signal.
 type Cancels = Arc<Mutex<HashMap<Ticket, CancellationToken>>>;
-type Value = Either5<Text, Bytes, String, Vec<f64>, ()>;
+type Value = Either5<Text, Binary, String, Vec<f64>, ()>;
 
 /// What [`NativeFileProcessor::stats`] returns.
 #[napi(object)]
@@ -72,19 +72,19 @@ impl NativeFileProcessor {
         let done = Arc::clone(&cancels);
         let itself = Arc::new(OnceLock::<WeakProcessor<Tag>>::new());
         let weak = Arc::clone(&itself);
-        let taken = Arc::new(move |bytes| {
+        let taken = move |weight| {
             if let Some(processor) = weak.get().and_then(WeakProcessor::upgrade) {
-                processor.taken(bytes);
+                processor.taken(weight);
             }
-        });
+        };
         let report = move |outcomes: Vec<(Tag, Result<Output>)>| {
             let outcomes = outcomes.into_iter().map(|(Tag { ticket, flags }, outcome)| {
                 if flags.has(Flags::CANCELLABLE) {
                     done.lock().remove(&ticket);
                 }
-                (ticket, outcome.map(|output| sized_value(output, flags.has(Flags::TEXT))))
+                (ticket, outcome.map(|output| weighed_value(output, flags.has(Flags::TEXT))))
             });
-            settle.report_bytes(outcomes, &taken);
+            settle.report_bytes(outcomes, taken.clone());
         };
         let processor = Processor::new(settings(max_concurrency, batch_size), report);
         itself.get_or_init(|| processor.downgrade());
@@ -256,10 +256,10 @@ fn path(bytes: &[u8]) -> PathBuf {
     PathBuf::from(OsString::from(String::from_utf8_lossy(bytes).into_owned()))
 }
 
-/// The value, and how many bytes JavaScript is to take with it.
-fn sized_value(output: Output, wants_text: bool) -> (Value, usize) {
-    let bytes = if let Output::Content(content) = &output { content.len() } else { 0 };
-    (value(output, wants_text), bytes)
+/// The value, and the weight JavaScript takes with it.
+fn weighed_value(output: Output, wants_text: bool) -> (Value, usize) {
+    let weight = output.weight();
+    (value(output, wants_text), weight)
 }
 
 fn value(output: Output, wants_text: bool) -> Value {
@@ -267,9 +267,9 @@ fn value(output: Output, wants_text: bool) -> Value {
         Output::Content(bytes) if wants_text && bytes.len() <= LONGEST_STRING => {
             Either5::A(Text::new(bytes))
         }
-        Output::Content(bytes) => Either5::B(Bytes(bytes)),
-        Output::Entries(entries) if wants_text => Either5::A(Text::new(list(entries))),
-        Output::Entries(entries) => Either5::B(Bytes(list(entries))),
+        Output::Content(bytes) => Either5::B(Binary(bytes)),
+        Output::Entries(entries) if wants_text => Either5::A(Text::new(list(entries).into())),
+        Output::Entries(entries) => Either5::B(Binary(list(entries).into())),
         Output::FirstMade(Some(path)) => Either5::C(path.to_string_lossy().into_owned()),
         Output::Digest(digest) => Either5::C(digest),
         Output::Stat(stat) => Either5::D(numbers(&stat)),

@@ -83,7 +83,7 @@ pub struct NativeHead {
     pub redirected: bool,
     /// All of the body, if it is there; then nothing follows.
     #[napi(ts_type = "Buffer")]
-    pub body: Option<raw::Bytes>,
+    pub body: Option<raw::Binary>,
 }
 
 /// A successful answer, whole.
@@ -176,7 +176,7 @@ impl NativeFetcher {
                 let mut answer = fetcher.fetch(ask?, options, Some(listener)).await?;
                 let (pieces, complete) = gather(&mut answer.body).await?;
                 if complete {
-                    events.tell(ticket, head(answer, Some(raw::Bytes(pieces.concat()))));
+                    events.tell(ticket, head(answer, Some(raw::Binary(pieces.concat().into()))));
                     return Ok(());
                 }
                 let mut rest = std::mem::replace(&mut answer.body, Body::Whole(Bytes::new()));
@@ -190,7 +190,7 @@ impl NativeFetcher {
                     if let Ok(permit) = window.acquire_many(bytes).await {
                         permit.forget();
                     }
-                    events.tell(ticket, raw::Bytes(piece.to_vec()));
+                    events.tell(ticket, raw::Binary(piece));
                 }
                 Ok(())
             };
@@ -393,14 +393,14 @@ async fn gather(body: &mut Body) -> Result<(Vec<Bytes>, bool)> {
     Ok((pieces, false))
 }
 
-fn take(body: &mut Body) -> Option<raw::Bytes> {
+fn take(body: &mut Body) -> Option<raw::Binary> {
     match body {
-        Body::Whole(bytes) => Some(raw::Bytes(bytes.to_vec())),
+        Body::Whole(bytes) => Some(raw::Binary(bytes.clone())),
         Body::Live(_) => None,
     }
 }
 
-fn head(answer: Answer, body: Option<raw::Bytes>) -> NativeHead {
+fn head(answer: Answer, body: Option<raw::Binary>) -> NativeHead {
     let status_text = StatusCode::from_u16(answer.status).ok().and_then(|s| s.canonical_reason());
     let fields = answer.headers.into_inner().into_iter();
     NativeHead {

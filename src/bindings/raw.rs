@@ -5,6 +5,7 @@
 
 use std::{ffi::c_void, panic::AssertUnwindSafe, ptr, sync::Arc};
 
+use bytes::Bytes;
 use napi::{
     Env, Result,
     bindgen_prelude::{Buffer, ToNapiValue, Unknown},
@@ -28,13 +29,14 @@ pub(super) fn hold_open(env: &Env, tsfn: sys::napi_threadsafe_function, open: bo
 
 /// UTF-8 text that becomes a string as `TextDecoder` makes one: what is not valid turns into U+FFFD.
 pub struct Text {
-    bytes: Vec<u8>,
+    bytes: Bytes,
     /// Found out on the thread that read the bytes; V8 takes such text in one copy.
     is_ascii: bool,
 }
 
 impl Text {
-    pub(super) fn new(bytes: Vec<u8>) -> Self {
+    pub(super) fn new(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
         Self { is_ascii: bytes.is_ascii(), bytes }
     }
 }
@@ -54,13 +56,14 @@ impl ToNapiValue for Text {
 }
 
 /// Bytes that become a `Buffer`: copied up to 64 KiB, where that is cheaper than memory V8 must watch over.
-pub struct Bytes(pub(super) Vec<u8>);
+pub struct Binary(pub(super) Bytes);
 
-impl ToNapiValue for Bytes {
+impl ToNapiValue for Binary {
     unsafe fn to_napi_value(env: sys::napi_env, Self(bytes): Self) -> Result<sys::napi_value> {
         if bytes.len() > 64 << 10 {
+            // Nobody else has such large bytes, so they become a vector as they are.
             // SAFETY: the caller vouches for `env`.
-            return unsafe { Buffer::to_napi_value(env, bytes.into()) };
+            return unsafe { Buffer::to_napi_value(env, Vec::from(bytes).into()) };
         }
         let (mut value, mut copy) = (std::ptr::null_mut(), std::ptr::null_mut());
         // SAFETY: the caller vouches for `env`; Node copies as many bytes as `bytes` owns.

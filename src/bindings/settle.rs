@@ -32,8 +32,6 @@ use crate::{
 pub(super) type Ticket = u32;
 
 type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
-/// Puts a result into a JavaScript array at an index, on the JavaScript thread.
-type Convert = Box<dyn FnOnce(&Env, &mut Array, u32) -> napi::Result<()> + Send>;
 
 /// How many promises one turn of the event loop settles before others get theirs.
 const SLICE: usize = 64;
@@ -41,37 +39,86 @@ const SLICE: usize = 64;
 /// A turn that has handed over so many bytes ends, too: to make strings of them takes about a millisecond a mebibyte.
 const SLICE_BYTES: usize = 4 << 20;
 
+/// Messages of one parcel; it ends before if it holds [`PARCEL_BYTES`].
+const PARCEL: usize = 16;
+const PARCEL_BYTES: usize = 1 << 20;
+
 /// The kinds of message, as JavaScript knows them.
 const RESOLVE: u32 = 0;
 const REJECT: u32 = 1;
 const EVENT: u32 = 2;
 
-/// What JavaScript is told about a ticket.
-enum Message {
-    /// With the bytes it takes to convert.
-    Resolve(Convert, usize),
-    Reject(Error),
-    /// News on the way: the promise stays open.
-    Event(Convert),
+/// Messages that go over together. To pack each by itself would cost an allocation, freed by another thread.
+struct Parcel {
+    messages: usize,
+    /// Bytes that it takes to convert.
+    bytes: usize,
+    unpack: Unpack,
 }
 
-impl Message {
-    fn settled<T: ToNapiValue + Send + 'static>(outcome: Result<T>) -> Self {
+type Unpack = Box<dyn FnOnce(&mut Outgoing<'_>) -> napi::Result<()> + Send>;
+
+/// The array that goes over, on the JavaScript thread: ticket, kind, value, …
+struct Outgoing<'env> {
+    env: &'env Env,
+    array: Array<'env>,
+    at: u32,
+}
+
+impl Outgoing<'_> {
+    fn settle<T: ToNapiValue>(&mut self, ticket: Ticket, outcome: Result<T>) -> napi::Result<()> {
         match outcome {
-            Ok(value) => Self::Resolve(convert(value), 0),
-            Err(error) => Self::Reject(error),
+            Ok(value) => self.push(ticket, RESOLVE, value),
+            Err(error) => self.push(ticket, REJECT, errors::describe(self.env, &error)?),
         }
+    }
+
+    fn push<T: ToNapiValue>(&mut self, ticket: Ticket, kind: u32, value: T) -> napi::Result<()> {
+        self.array.set(self.at, ticket)?;
+        self.array.set(self.at + 1, kind)?;
+        self.array.set(self.at + 2, value)?;
+        self.at += 3;
+        Ok(())
     }
 }
 
-fn convert<T: ToNapiValue + Send + 'static>(value: T) -> Convert {
-    Box::new(move |_, array, at| array.set(at, value))
-}
-
 struct Shared {
-    ready: Mutex<VecDeque<(Ticket, Message)>>,
+    ready: Mutex<VecDeque<Parcel>>,
     running: Mutex<HashMap<Ticket, CancellationToken>>,
     wake: Wake,
+}
+
+impl Shared {
+    fn next_slice(&self) -> Vec<Parcel> {
+        let mut ready = self.ready.lock();
+        let (mut messages, mut bytes) = (0, 0);
+        let fits = |parcel: &&Parcel| {
+            let fits = messages < SLICE && bytes < SLICE_BYTES;
+            messages += parcel.messages;
+            bytes += parcel.bytes;
+            fits
+        };
+        let count = ready.iter().take_while(fits).count();
+        ready.drain(..count).collect()
+    }
+}
+
+impl Parcel {
+    fn of<T: ToNapiValue + Send + 'static>(
+        outcomes: Vec<(Ticket, Result<T>)>,
+        bytes: usize,
+        delivered: impl Fn(usize) + Send + 'static,
+    ) -> Self {
+        let messages = outcomes.len();
+        let unpack = move |outgoing: &mut Outgoing<'_>| {
+            for (ticket, outcome) in outcomes {
+                outgoing.settle(ticket, outcome)?;
+            }
+            delivered(bytes);
+            Ok(())
+        };
+        Self { messages, bytes, unpack: Box::new(unpack) }
+    }
 }
 
 /// The half that work holds, on any thread.
@@ -92,32 +139,36 @@ impl Reporter {
     where
         T: ToNapiValue + Send + 'static,
     {
-        self.post(
-            outcomes.into_iter().map(|(ticket, outcome)| (ticket, Message::settled(outcome))),
-        );
+        let weightless =
+            |(ticket, outcome): (_, Result<T>)| (ticket, outcome.map(|value| (value, 0)));
+        self.report_bytes(outcomes.into_iter().map(weightless), |_| {});
     }
 
     /// As [`report_all`](Self::report_all), of values that hold many bytes, which are told. `delivered` hears of them
-    /// when JavaScript has the value.
+    /// when JavaScript has the values.
     pub(super) fn report_bytes<T>(
         &self,
         outcomes: impl IntoIterator<Item = (Ticket, Result<(T, usize)>)>,
-        delivered: &Arc<impl Fn(usize) + Send + Sync + 'static>,
+        delivered: impl Fn(usize) + Clone + Send + 'static,
     ) where
         T: ToNapiValue + Send + 'static,
     {
-        self.post(outcomes.into_iter().map(|(ticket, outcome)| match outcome {
-            Ok((value, bytes)) if bytes > 0 => {
-                let delivered = Arc::clone(delivered);
-                let convert = move |_: &Env, array: &mut Array, at| {
-                    let set = array.set(at, value);
-                    delivered(bytes);
-                    set
-                };
-                (ticket, Message::Resolve(Box::new(convert), bytes))
+        let mut outcomes = outcomes.into_iter();
+        let parcels = std::iter::from_fn(|| {
+            let (mut batch, mut bytes) = (Vec::new(), 0);
+            while batch.len() < PARCEL
+                && bytes < PARCEL_BYTES
+                && let Some((ticket, outcome)) = outcomes.next()
+            {
+                let outcome = outcome.map(|(value, size)| {
+                    bytes += size;
+                    value
+                });
+                batch.push((ticket, outcome));
             }
-            outcome => (ticket, Message::settled(outcome.map(|(value, _)| value))),
-        }));
+            (!batch.is_empty()).then(|| Parcel::of(batch, bytes, delivered.clone()))
+        });
+        self.post(parcels);
     }
 
     /// Tells the owner of `ticket` how far the work is; its promise stays open. `event` is built on the
@@ -126,19 +177,21 @@ impl Reporter {
     where
         F: for<'env> FnOnce(&'env Env) -> napi::Result<Object<'env>> + Send + 'static,
     {
-        let convert = |env: &Env, array: &mut Array, at| array.set(at, event(env)?);
-        self.post([(ticket, Message::Event(Box::new(convert)))]);
+        let unpack =
+            move |outgoing: &mut Outgoing<'_>| outgoing.push(ticket, EVENT, event(outgoing.env)?);
+        self.post([Parcel { messages: 1, bytes: 0, unpack: Box::new(unpack) }]);
     }
 
     /// As [`notify`](Self::notify), with an event that converts itself.
     pub(super) fn tell<T: ToNapiValue + Send + 'static>(&self, ticket: Ticket, event: T) {
-        self.post([(ticket, Message::Event(convert(event)))]);
+        let unpack = move |outgoing: &mut Outgoing<'_>| outgoing.push(ticket, EVENT, event);
+        self.post([Parcel { messages: 1, bytes: 0, unpack: Box::new(unpack) }]);
     }
 
-    fn post(&self, messages: impl IntoIterator<Item = (Ticket, Message)>) {
+    fn post(&self, parcels: impl IntoIterator<Item = Parcel>) {
         let mut ready = self.0.ready.lock();
         let idle = ready.is_empty();
-        ready.extend(messages);
+        ready.extend(parcels);
         let any = !ready.is_empty();
         drop(ready);
         // A queue that was not empty has a wake-up under way that will take these too.
@@ -201,36 +254,14 @@ impl Settler {
     /// reject (the value describes the error), 2 for an event. [`more`](Self::more) may be left.
     #[napi(catch_unwind, ts_return_type = "any[]")]
     pub fn drain<'env>(&self, env: &'env Env) -> napi::Result<Array<'env>> {
-        let slice: Vec<_> = {
-            let mut ready = self.reporter.0.ready.lock();
-            let mut bytes = 0;
-            let fits = |(_, message): &&(Ticket, Message)| {
-                let enough = bytes >= SLICE_BYTES;
-                bytes += if let Message::Resolve(_, bytes) = message { *bytes } else { 0 };
-                !enough
-            };
-            let count = ready.iter().take(SLICE).take_while(fits).count();
-            ready.drain(..count).collect()
-        };
-        let mut messages = env.create_array((slice.len() * 3) as u32)?;
-        for (at, (ticket, message)) in (0..).step_by(3).zip(slice) {
-            messages.set(at, ticket)?;
-            match message {
-                Message::Resolve(convert, _) => {
-                    messages.set(at + 1, RESOLVE)?;
-                    convert(env, &mut messages, at + 2)?;
-                }
-                Message::Reject(error) => {
-                    messages.set(at + 1, REJECT)?;
-                    messages.set(at + 2, errors::describe(env, &error)?)?;
-                }
-                Message::Event(convert) => {
-                    messages.set(at + 1, EVENT)?;
-                    convert(env, &mut messages, at + 2)?;
-                }
-            }
+        let parcels = self.reporter.0.next_slice();
+        let messages: usize = parcels.iter().map(|parcel| parcel.messages).sum();
+        let array = env.create_array((messages * 3) as u32)?;
+        let mut outgoing = Outgoing { env, array, at: 0 };
+        for parcel in parcels {
+            (parcel.unpack)(&mut outgoing)?;
         }
-        Ok(messages)
+        Ok(outgoing.array)
     }
 
     /// Whether results are left after a drain; then nobody else wakes.

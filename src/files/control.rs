@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::BytesMut;
 use tokio_util::sync::CancellationToken;
 
 use super::operation::WriteOptions;
@@ -17,13 +18,16 @@ pub(super) struct Control<'a> {
     pub(super) before_wait: &'a mut dyn FnMut(),
     /// Bytes read and written so far, by all operations.
     pub(super) moved: &'a AtomicU64,
+    /// Where small files are read into, one after the other; empty between operations.
+    pub(super) buffer: &'a mut BytesMut,
 }
 
 impl Control<'_> {
     /// Of an operation that nobody watches or cancels.
     pub(super) fn unwatched<T>(work: impl FnOnce(&mut Control<'_>) -> T) -> T {
         let moved = AtomicU64::new(0);
-        work(&mut Control { cancel: None, before_wait: &mut || {}, moved: &moved })
+        let buffer = &mut BytesMut::new();
+        work(&mut Control { cancel: None, before_wait: &mut || {}, moved: &moved, buffer })
     }
 
     pub(super) fn moved(&self, bytes: u64) {

@@ -1,22 +1,21 @@
 //! Runs operations on the shared blocking threads, in the order `schedule` gives.
 //!
-//! A *runner* is a job on one of these threads. It takes one operation after the other and reports
-//! outcomes in slices: a thread hop or a wake-up for each file would cost more than the file.
+//! A *runner* (see `runner`) is a job on one of these threads. There are as many as there are cores at first, which
+//! keeps the cores busy while nothing waits for the disk; each that has to wait brings in another, up to a limit.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    thread,
     time::{Duration, Instant},
 };
 
 use super::{
     adapt::Adaptive,
-    control::Control,
     operation::{Output, Request},
-    perform::perform,
+    runner,
     schedule::{Schedule, Started},
     settings::{Concurrency, Settings, Stats},
 };
@@ -27,14 +26,12 @@ use crate::{
 
 /// More runners than these don't help a disk; the shared threads are there for others too.
 const MOST_RUNNERS: usize = runtime::BLOCKING_THREADS / 2;
-/// Nothing more starts while the caller has not taken as many bytes of what was read.
+static CORES: LazyLock<usize> =
+    LazyLock::new(|| thread::available_parallelism().map_or(1, usize::from));
+/// Nothing more starts while the caller has not taken as much of what was read (see [`Output::weight`]).
 const MOST_HELD: usize = 64 << 20;
-/// Outcomes reported together.
-const SLICE: usize = 16;
-/// An outcome waits no longer than this for others to be reported with, unless the next file is slow.
-const LONGEST_WAIT: Duration = Duration::from_micros(250);
-/// After so many operations a runner lets other work have its thread.
-const TURN: usize = 256;
+/// While the caller lags behind by this much, one runner is enough: the cores are better left to it.
+const ENOUGH_HELD: usize = 1 << 20;
 
 /// Takes file operations, each with a tag, and reports the tags with the outcomes.
 #[derive(Clone)]
@@ -51,14 +48,14 @@ impl<T> WeakProcessor<T> {
 
 type Report<T> = dyn Fn(Vec<(T, Result<Output>)>) + Send + Sync;
 
-struct Shared<T> {
+pub(super) struct Shared<T> {
     state: Mutex<State<T>>,
-    report: Box<Report<T>>,
+    pub(super) report: Box<Report<T>>,
     /// Bytes that operations have read and written.
-    moved: AtomicU64,
+    pub(super) moved: AtomicU64,
     since: Instant,
-    /// Bytes that were read and reported, and that the caller has not taken yet.
-    held: AtomicUsize,
+    /// The weight of what was read and the caller has not taken yet.
+    pub(super) held: AtomicUsize,
 }
 
 struct State<T> {
@@ -123,10 +120,11 @@ impl<T: Send + 'static> Processor<T> {
         (self.0.report)(cleared.into_iter().map(|tag| (tag, Err(Error::QueueCleared))).collect());
     }
 
-    /// The caller has taken so many bytes of [`Output::Content`]. One who does not tell is soon served no more.
-    pub fn taken(&self, bytes: usize) {
-        let before = self.0.held.fetch_sub(bytes, Ordering::Relaxed);
-        if before >= MOST_HELD && before - bytes < MOST_HELD {
+    /// The caller has taken outputs of this weight. One who does not tell is soon served no more.
+    pub fn taken(&self, weight: usize) {
+        let before = self.0.held.fetch_sub(weight, Ordering::Relaxed);
+        let falls_below = |limit| before >= limit && before - weight < limit;
+        if falls_below(MOST_HELD) || falls_below(ENOUGH_HELD) {
             self.0.start_runners(self.0.lock());
         }
     }
@@ -181,59 +179,46 @@ impl<T: Send + 'static> Shared<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts as many runners as there may be work for.
-    fn start_runners(self: &Arc<Self>, mut state: MutexGuard<'_, State<T>>) {
-        if self.is_full() {
-            return;
-        }
-        let limit = MOST_RUNNERS.min(state.schedule.max_concurrency);
+    /// Starts as many runners as there may be work for. One who looks for the best number gets all it wants.
+    fn start_runners(self: &Arc<Self>, state: MutexGuard<'_, State<T>>) {
+        let enough = if state.adaptive.is_some() { MOST_RUNNERS } else { *CORES };
+        self.start_runners_up_to(enough, state);
+    }
+
+    /// One runner has to wait and leaves its core to another.
+    pub(super) fn start_another(self: &Arc<Self>) {
+        let state = self.lock();
+        self.start_runners_up_to(state.runners + 1, state);
+    }
+
+    fn start_runners_up_to(self: &Arc<Self>, enough: usize, mut state: MutexGuard<'_, State<T>>) {
+        let limit = enough.min(self.useful_runners()).min(state.schedule.max_concurrency);
         let more = state.schedule.startable().min(limit.saturating_sub(state.runners));
         state.runners += more;
         drop(state);
         for _ in 0..more {
-            self.spawn_runner();
+            runner::spawn(Arc::clone(self));
         }
     }
 
-    fn is_full(&self) -> bool {
-        self.held.load(Ordering::Relaxed) >= MOST_HELD
-    }
-
-    fn spawn_runner(self: &Arc<Self>) {
-        let shared = Arc::clone(self);
-        runtime::spawn_blocking(move || shared.run());
-    }
-
-    /// A runner: works until nothing may start, or until its turn is over.
-    fn run(self: Arc<Self>) {
-        let mut outbox = Outbox { shared: &self, outcomes: Vec::new(), since: Instant::now() };
-        for _ in 0..TURN {
-            let Some(Started { id, tag, request }) = self.start() else { return };
-            let began = Instant::now();
-            let mut before_wait = || outbox.flush();
-            let cancel = request.cancel.as_ref();
-            let mut control = Control { cancel, before_wait: &mut before_wait, moved: &self.moved };
-            let work = AssertUnwindSafe(|| perform(&request.operation, &mut control));
-            let outcome = catch_unwind(work).unwrap_or_else(|panic| Err(Error::panicked(&*panic)));
-            if let Ok(Output::Content(content)) = &outcome {
-                self.held.fetch_add(content.len(), Ordering::Relaxed);
-            }
-            self.finish(id, outcome.is_ok(), began.elapsed());
-            outbox.push(tag, outcome, began);
+    fn useful_runners(&self) -> usize {
+        match self.held.load(Ordering::Relaxed) {
+            MOST_HELD.. => 0,
+            ENOUGH_HELD.. => 1,
+            _ => MOST_RUNNERS,
         }
-        drop(outbox);
-        self.spawn_runner();
     }
 
     /// The next operation; without one the runner counts as gone.
-    fn start(&self) -> Option<Started<T>> {
+    pub(super) fn start(&self) -> Option<Started<T>> {
         let mut state = self.lock();
-        let started = if self.is_full() { None } else { state.schedule.start() };
+        let useful = state.runners <= self.useful_runners();
+        let started = if useful { state.schedule.start() } else { None };
         state.runners -= usize::from(started.is_none());
         started
     }
 
-    fn finish(self: &Arc<Self>, id: u64, succeeded: bool, took: Duration) {
+    pub(super) fn finish(self: &Arc<Self>, id: u64, succeeded: bool, took: Duration) {
         let mut state = self.lock();
         state.schedule.finish(id);
         state.busy += took;
@@ -253,113 +238,5 @@ impl<T: Send + 'static> Shared<T> {
     }
 }
 
-/// Outcomes of one runner that have not been reported; they are when it is dropped.
-struct Outbox<'a, T> {
-    shared: &'a Shared<T>,
-    outcomes: Vec<(T, Result<Output>)>,
-    since: Instant,
-}
-
-impl<T> Outbox<'_, T> {
-    fn push(&mut self, tag: T, outcome: Result<Output>, began: Instant) {
-        if self.outcomes.is_empty() {
-            self.since = began;
-        }
-        self.outcomes.push((tag, outcome));
-        if self.outcomes.len() >= SLICE || self.since.elapsed() > LONGEST_WAIT {
-            self.flush();
-        }
-    }
-
-    fn flush(&mut self) {
-        if !self.outcomes.is_empty() {
-            (self.shared.report)(std::mem::take(&mut self.outcomes));
-        }
-    }
-}
-
-impl<T> Drop for Outbox<'_, T> {
-    fn drop(&mut self) {
-        self.flush();
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use std::sync::mpsc;
-
-    use super::*;
-    use crate::files::Operation;
-
-    fn processor(
-        settings: Settings,
-    ) -> (Processor<usize>, mpsc::Receiver<(usize, Result<Output>)>) {
-        let (sender, receiver) = mpsc::channel();
-        let report = move |outcomes: Vec<_>| {
-            outcomes.into_iter().for_each(|outcome| sender.send(outcome).unwrap());
-        };
-        (Processor::new(settings, report), receiver)
-    }
-
-    #[test]
-    fn runs_what_depends_on_each_other_in_order() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("new/file");
-        let (processor, outcomes) =
-            processor(Settings { concurrency: Concurrency::AtMost(4), batch_size: 7 });
-        let count = 600;
-        processor.add((0..count).map(|tag| {
-            let content = tag.to_string().into_bytes();
-            let operation = match tag % 2 {
-                0 => Operation::Write { path: path.clone(), content, options: Default::default() },
-                _ => Operation::Read { path: path.clone() },
-            };
-            (tag, operation)
-        }));
-        for _ in 0..count {
-            let (tag, outcome) = outcomes.recv().unwrap();
-            let expected = match tag % 2 {
-                0 => Output::Done,
-                _ => Output::Content((tag - 1).to_string().into_bytes()),
-            };
-            assert_eq!(outcome.unwrap(), expected);
-        }
-        let stats = processor.stats();
-        assert_eq!((stats.succeeded, stats.failed, stats.queued), (count as u64, 0, 0));
-        assert_eq!(stats.success_rate(), "100.00%");
-    }
-
-    #[test]
-    fn what_nobody_takes_holds_up_the_rest() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        file.as_file().set_len(MOST_HELD as u64 / 2).unwrap();
-        let (processor, outcomes) =
-            processor(Settings { concurrency: Concurrency::AtMost(1), batch_size: 50 });
-        processor.add((0..6).map(|tag| (tag, Operation::Read { path: file.path().into() })));
-        for _ in 0..3 {
-            let pair = [outcomes.recv().unwrap(), outcomes.recv().unwrap()];
-            while processor.stats().running > 0 {
-                std::thread::yield_now();
-            }
-            let left = processor.stats().queued;
-            assert!(outcomes.try_recv().is_err());
-            assert_eq!(left, 4 - pair[0].0);
-            for (_, outcome) in pair {
-                let Output::Content(content) = outcome.unwrap() else { panic!("not a content") };
-                processor.taken(content.len());
-            }
-        }
-    }
-
-    #[test]
-    fn clearing_reports_what_never_started() {
-        let (processor, outcomes) =
-            processor(Settings { concurrency: Concurrency::AtMost(0), batch_size: 50 });
-        processor.add([(1, Operation::Read { path: "/nowhere".into() })]);
-        processor.clear();
-        let (tag, outcome) = outcomes.recv().unwrap();
-        assert_eq!((tag, outcome.unwrap_err().code()), (1, "ERR_AIWF_QUEUE_CLEARED"));
-        assert_eq!(processor.stats(), Stats::default());
-        assert_eq!(processor.stats().success_rate(), "0%");
-    }
-}
+mod tests;

@@ -9,17 +9,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use bytes::Bytes;
+
 use super::{
     control::Control,
     operation::WriteOptions,
-    publish::{self, Permissions, Target, WithMode, mode, times},
+    publish::{self, Permissions, Target, WithMode},
 };
 use crate::error::{Error, Result, SystemError};
 
-/// Up to this many bytes one read and one write copy a file faster than the system's own copying.
-const SMALL: u64 = 64 << 10;
+/// Up to this many bytes files are read into memory they share.
+const SHARED: u64 = 16 << 10;
 /// Between two pieces of a large file work may be stopped.
-const PIECE: u64 = 4 << 20;
+pub(super) const PIECE: u64 = 4 << 20;
 /// Node reads no larger file into memory.
 const LONGEST_READ: u64 = (1 << 31) - 1;
 
@@ -72,8 +74,8 @@ pub(super) fn make_dir(path: &Path, mode: u32) -> Result<Option<PathBuf>> {
 
 /// A regular file, or a device that is empty, open for reading.
 pub(super) struct Source {
-    file: File,
-    metadata: Metadata,
+    pub(super) file: File,
+    pub(super) metadata: Metadata,
 }
 
 impl Source {
@@ -116,7 +118,35 @@ impl Source {
     }
 
     /// The whole content. A file that claims to be empty, as those of `/proc` do, is read to its end.
-    pub(super) fn read(self, control: &Control<'_>) -> Result<Vec<u8>> {
+    pub(super) fn read(self, control: &mut Control<'_>) -> Result<Bytes> {
+        match self.size() {
+            1..=SHARED => self.read_shared(control),
+            _ => self.read_whole(control).map(Bytes::from),
+        }
+    }
+
+    /// Into memory that small files share: an allocation for each, freed by another thread, costs as much as the
+    /// system calls.
+    fn read_shared(&self, control: &mut Control<'_>) -> Result<Bytes> {
+        let size = self.size() as usize;
+        let buffer = &mut control.buffer;
+        buffer.clear();
+        buffer.resize(size, 0);
+        let mut filled = 0;
+        while filled < size {
+            match (&self.file).read(&mut buffer[filled..]) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(read_failed(&error)),
+            }
+        }
+        let content = buffer.split_to(filled).freeze();
+        control.moved(filled as u64);
+        Ok(content)
+    }
+
+    fn read_whole(&self, control: &Control<'_>) -> Result<Vec<u8>> {
         let size = self.size();
         if size > LONGEST_READ {
             return Err(Error::FileTooLarge { size });
@@ -147,7 +177,7 @@ impl Source {
         control: &Control<'_>,
         mut take: impl FnMut(&[u8]),
     ) -> Result<()> {
-        let mut piece = vec![0; (self.size() + 1).clamp(SMALL, PIECE) as usize];
+        let mut piece = vec![0; (self.size() + 1).clamp(64 << 10, PIECE) as usize];
         loop {
             control.check()?;
             match self.file.read(&mut piece) {
@@ -160,41 +190,6 @@ impl Source {
                 Err(error) => return Err(read_failed(&error)),
             }
         }
-    }
-
-    /// Copies the file with its permissions, over whatever file is at `to`, and makes missing parent folders.
-    /// Copying a file onto itself, by whatever name, leaves it as it is.
-    pub(super) fn copy_to(
-        mut self,
-        from: &Path,
-        to: &Path,
-        options: WriteOptions,
-        control: &Control<'_>,
-    ) -> Result<()> {
-        let target = Target { path: to, source: Some(from) };
-        let times = options.keep_times.then(|| times(&self.metadata));
-        let permissions = Permissions::Exactly { mode: mode(&self.metadata), times };
-        let size = self.size();
-        let mut fill = |file: &mut File| {
-            self.file.rewind()?;
-            let mut more = true;
-            if (1..=SMALL).contains(&size) {
-                let mut content = Vec::with_capacity(size as usize + 1);
-                (&self.file).take(SMALL + 1).read_to_end(&mut content)?;
-                file.write_all(&content)?;
-                control.moved(content.len() as u64);
-                more = content.len() as u64 > SMALL;
-            }
-            // What is left, when the file has grown, is large, or didn't know its size.
-            while more {
-                let count = io::copy(&mut (&self.file).take(PIECE), file)?;
-                control.moved(count);
-                control.check_io()?;
-                more = count > 0;
-            }
-            Ok(())
-        };
-        publish::put(target, permissions, options, Some(&self.metadata), &mut fill)
     }
 }
 

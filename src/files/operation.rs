@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -81,7 +82,7 @@ impl Default for WriteOptions {
 /// The value of an operation that succeeded.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
-    Content(Vec<u8>),
+    Content(Bytes),
     Stat(FileStat),
     Entries(Vec<Entry>),
     /// In lower-case hex.
@@ -89,6 +90,16 @@ pub enum Output {
     /// The first folder that had to be made, if any.
     FirstMade(Option<PathBuf>),
     Done,
+}
+
+impl Output {
+    /// How much of a burden it is until it is taken: its bytes, and of content no less than a page.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Content(content) => content.len().max(4096),
+            _ => 0,
+        }
+    }
 }
 
 /// Operations of one kind run together within a batch.

@@ -65,7 +65,7 @@ pub(super) fn put(
             return Ok(());
         }
     }
-    overwrite(target, file, permissions, options, fill)
+    overwrite(target, file, metadata.len(), permissions, options, fill)
 }
 
 fn create(
@@ -82,7 +82,7 @@ fn create(
         let open =
             || open_options().write(true).create(true).with_mode(permissions).open(target.path);
         let file = with_parents(target, open)?;
-        return overwrite(target, file, permissions, options, fill);
+        return overwrite(target, file, 0, permissions, options, fill);
     }
     #[cfg(target_os = "linux")]
     if create_nameless(target, permissions, options, fill)? {
@@ -106,9 +106,7 @@ fn create_nameless(
     options: WriteOptions,
     fill: Fill<'_>,
 ) -> Result<bool> {
-    use std::os::{fd::AsRawFd, unix::fs::OpenOptionsExt};
-
-    use rustix::fs::{AtFlags, CWD, linkat};
+    use std::os::unix::fs::OpenOptionsExt;
 
     let open = || {
         let mut options = open_options();
@@ -133,12 +131,40 @@ fn create_nameless(
         Err(error) if is_descriptor_limit(&error) => return Err(target.failed("open", &error)),
         closed => closed.map_err(target.close_failed())?,
     }
-    let open_file = format!("/proc/self/fd/{}", file.as_raw_fd());
-    if linkat(CWD, open_file, CWD, target.path, AtFlags::SYMLINK_FOLLOW).is_err() {
+    if link(&file, target.path).is_err() {
         return Ok(false);
     }
     sync_folder(target, target.path, options)?;
     Ok(true)
+}
+
+/// Gives an open file a name. Linux lets any process do so by the descriptor since 6.10, before only privileged ones;
+/// the way through `/proc` is open to all and takes longer.
+#[cfg(target_os = "linux")]
+fn link(file: &File, path: &Path) -> rustix::io::Result<()> {
+    use std::{
+        os::fd::AsRawFd,
+        sync::atomic::{AtomicBool, Ordering},
+    };
+
+    use rustix::{
+        fs::{AtFlags, CWD, linkat},
+        io::Errno,
+    };
+
+    static BY_DESCRIPTOR: AtomicBool = AtomicBool::new(true);
+    if BY_DESCRIPTOR.load(Ordering::Relaxed) {
+        match linkat(file, "", CWD, path, AtFlags::EMPTY_PATH) {
+            Err(Errno::NOENT | Errno::PERM | Errno::INVAL) => {}
+            linked => return linked,
+        }
+    }
+    let open_file = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let linked = linkat(CWD, open_file, CWD, path, AtFlags::SYMLINK_FOLLOW);
+    if linked.is_ok() {
+        BY_DESCRIPTOR.store(false, Ordering::Relaxed);
+    }
+    linked
 }
 
 /// Renames a complete temporary file over the one at `real`. False if the folder does not allow it.
@@ -170,13 +196,14 @@ fn replace(
 fn overwrite(
     target: Target<'_>,
     mut file: File,
+    old_size: u64,
     permissions: Permissions,
     options: WriteOptions,
     fill: Fill<'_>,
 ) -> Result<()> {
     fill(&mut file).map_err(target.write_failed())?;
     let end = file.stream_position().map_err(target.write_failed())?;
-    if file.metadata().map_err(target.write_failed())?.len() > end {
+    if old_size > end {
         file.set_len(end).map_err(|error| target.failed("ftruncate", &error))?;
     }
     set_permissions(target, &file, permissions)?;
