@@ -221,6 +221,27 @@ test('resources have budgets of their own', async (t) => {
   assert.deepEqual(Object.keys(resources).sort(), ['core', 'search'])
 })
 
+test('the listing of a download counts, its raw files do not', async (t) => {
+  const files = Object.fromEntries(Array.from({ length: 8 }, (_, index) => [`${index}.txt`, 'x']))
+  const { server, connect } = await setUp(t, {
+    repositories: { 'o/r': memoryTree(files) },
+    rateLimit: { limit: 3, windowMs: 3_600_000 },
+  })
+  const { client } = connect({ token: 'download', onRateLimit: 'throw' })
+  const { downloaded, apiCalls, failures } = await client.downloadDirectory(
+    'o/r',
+    '',
+    join(await workspace(t), 'out'),
+  )
+  assert.deepEqual([downloaded, failures], [8, []])
+  assert.equal(server.served.raw, 8)
+  assert.equal(client.getStats().rateLimit.github.resources.core.used, apiCalls)
+  for (let page = apiCalls; page < 3; page++) await client.cachedFetch(commits(page))
+  assert.equal(client.getStats().rateLimit.github.resources.core.remaining, 0)
+  const next = client.downloadDirectory('o/r', '', join(await workspace(t), 'out'))
+  await assert.rejects(next, { code: 'ERR_AIWF_RATE_LIMITED' })
+})
+
 test('Octokit gets refusals as it knows them', async (t) => {
   const { server, connect } = await setUp(t)
   const { client } = connect({ token: 'octokit' })

@@ -196,6 +196,18 @@ test('connecting, silence and the whole have time limits of their own', async (t
   await assert.rejects(idle.cachedFetch('/drips', { timeout: 50 }), timedOut)
 })
 
+test('connections are kept alive', async (t) => {
+  const { url, server } = await serve(t, (_, response) => response.end('{}'))
+  let connections = 0
+  server.on('connection', () => connections++)
+  const client = await connect(t, url)
+  for (const path of ['/a', '/b']) {
+    await client.cachedFetch(path)
+    await (await client.fetch(path)).text()
+  }
+  assert.equal(connections, 1)
+})
+
 test('a certificate nobody vouches for, a refused connection and a reset are told apart', async (t) => {
   const fixture = (/** @type {string} */ name) =>
     readFile(join(import.meta.dirname, 'fixtures/tls', name))
