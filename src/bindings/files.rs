@@ -268,7 +268,7 @@ fn value(output: Output, wants_text: bool) -> Value {
             Either5::A(Text::new(bytes))
         }
         Output::Content(bytes) => Either5::B(Binary(bytes)),
-        Output::Entries(entries) if wants_text => Either5::A(Text::new(list(entries).into())),
+        Output::Entries(entries) if wants_text => Either5::A(Text::new(list(entries))),
         Output::Entries(entries) => Either5::B(Binary(list(entries).into())),
         Output::FirstMade(Some(path)) => Either5::C(path.to_string_lossy().into_owned()),
         Output::Digest(digest) => Either5::C(digest),
