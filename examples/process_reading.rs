@@ -23,12 +23,22 @@ mod reading {
         let mut reader = ProcessReader::open(Pss::Never)?;
         let mut found = [const { Vec::new() }; 4];
         for _ in 0..ROUNDS {
-            found[0].push(each(CALLS, || Ok(black_box(statm.read_at(&mut text, 0)).map(drop)?))?);
-            found[1].push(each(CALLS, || Ok(black_box(reader.read()).map(drop)?))?);
-            found[2].push(each(BEATS, || Ok(std::thread::sleep(BEAT)))?);
+            found[0].push(each(CALLS, || {
+                black_box(statm.read_at(&mut text, 0))?;
+                Ok(())
+            })?);
+            found[1].push(each(CALLS, || {
+                black_box(reader.read())?;
+                Ok(())
+            })?);
+            found[2].push(each(BEATS, || {
+                std::thread::sleep(BEAT);
+                Ok(())
+            })?);
             found[3].push(each(BEATS, || {
                 std::thread::sleep(BEAT);
-                Ok(black_box(reader.read()).map(drop)?)
+                black_box(reader.read())?;
+                Ok(())
             })?);
         }
         let names =

@@ -29,6 +29,8 @@ const LABELS = [
 /** Milliseconds that divide short pauses from long ones. */
 const BOUNDS = native.collectionBounds().map((seconds) => seconds * 1e3)
 
+const STARTING_MS = 1000
+
 /** Counts V8's collections and their pauses. Does not keep the process alive. */
 class CollectionCounter {
   #started = performance.now()
@@ -79,6 +81,12 @@ class CollectionCounter {
     const paused = Object.values(kinds).reduce((sum, { duration }) => sum + duration, 0)
     const time = (this.#ended || performance.now()) - this.#started
     return { ...kinds, time, timeShare: paused / time }
+  }
+
+  /** The share of the time they took; nothing for the first second, in which V8 collects more than later. */
+  timeShare() {
+    const { time, timeShare } = this.report()
+    return time < STARTING_MS ? undefined : timeShare
   }
 
   /** As a histogram for each kind. */

@@ -239,7 +239,7 @@ class MemoryProfiler extends EventEmitter {
       ...measured(this.samples, this.thresholds),
       heapTrend: this.#heapTrend(),
       leakBytesPerMinute: this.#suspicion?.bytesPerMinute,
-      collecting: this.#collections?.report().timeShare,
+      collecting: this.#collections?.timeShare(),
     })
     return /** @type {types.MemorySuggestion[]} */ (suggestions)
   }
