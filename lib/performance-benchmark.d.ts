@@ -178,7 +178,7 @@ export interface BenchmarkTestResult {
   /** With `time`: calls of one iteration. */
   callsPerIteration?: number
   /**
-   * With `time`: the calls take no longer than those of an empty function, or less than a nanosecond, as V8 found that they do nothing anyone
+   * With `time`: the calls take less than a nanosecond beyond those of an empty function, as V8 found that they do nothing anyone
    * could notice. Then the figures say nothing.
    */
   optimizedAway?: boolean

@@ -21,13 +21,7 @@ const MOST_CALLS = 2 ** 20
 /** The most looks for the right number of calls. */
 const MOST_ROUNDS = 12
 
-/**
- * Functions that take less than so many times an empty one do no work that V8 could not leave out.
- * (mitata has the same figure.)
- */
-const EMPTY = 1.42
-
-/** What is faster does no work on any processor: three cycles, in milliseconds. */
+/** What takes less than this beyond an empty call does no work on any processor: three cycles, in milliseconds. */
 const NOTHING = 1e-6
 
 /** @type {string | undefined} */
@@ -56,7 +50,7 @@ function overhead() {
 
 async function measure() {
   const heap = native.benchmarkMedian(Float64Array.from({ length: 20 }, heapOfReading))
-  const none = { clock: 0, heap: 0 }
+  const none = { clock: 0, heap: 0, call: 0 }
   const run = new Run(() => {}, { timeout: Infinity, overhead: none, loops: fresh() })
   const clock = (await median(run, { count: 20_000 })) ?? 0
   let call = Infinity
@@ -96,9 +90,8 @@ async function batchFor(run) {
  *
  * @param {number} fastest milliseconds
  */
-async function isOptimizedAway(fastest) {
-  const { call } = await overhead()
-  return fastest < Math.max(EMPTY * call, NOTHING)
+function isOptimizedAway(fastest) {
+  return fastest < NOTHING
 }
 
 /**

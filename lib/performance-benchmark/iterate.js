@@ -70,7 +70,8 @@ class Run {
    * @param {(context: { signal: AbortSignal }) => unknown} fn
    * @param {object} options
    * @param {number} options.timeout milliseconds a call
-   * @param {{ clock: number, heap: number }} options.overhead what the readings themselves add
+   * @param {{ clock: number, heap: number, call: number }} options.overhead what measuring adds: `clock` to a timing of one
+   *   call, `call` for each further one, `heap` to a reading of the heap
    * @param {typeof import('./loop.js')} options.loops
    * @param {() => void} [options.onTurn] called before timers and I/O get a turn
    */
@@ -184,9 +185,10 @@ class Run {
     const { overhead } = this.#options
     const { batch, durations } = this
     const grown = (heap - this.#heap - overhead.heap) / (timings * batch)
+    const added = overhead.clock + (batch - 1) * overhead.call
     this.#heaps.fill(grown, this.#spanStart, this.filled)
     for (let index = this.#spanStart; index < this.filled; index++) {
-      durations[index] = Math.max(durations[index] - overhead.clock, 0) / batch
+      durations[index] = Math.max(durations[index] - added, 0) / batch
     }
     return heap
   }

@@ -130,7 +130,7 @@ class Measurement {
     const fastest = native.benchmarkPercentile(this.#samples.durations(), 0)
     Object.assign(this.#facts, {
       callsPerIteration: batch,
-      optimizedAway: this.#samples.count > 0 && (await isOptimizedAway(fastest)),
+      optimizedAway: this.#samples.count > 0 && isOptimizedAway(fastest),
     })
   }
 
