@@ -14,7 +14,7 @@ pub fn is_steady(medians: &[f64]) -> bool {
         last.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| {
             (low.min(value), high.max(value))
         });
-    slowest - fastest <= TOLERANCE * fastest
+    last.iter().all(|each| each.is_finite()) && slowest - fastest <= TOLERANCE * fastest
 }
 
 #[cfg(test)]
