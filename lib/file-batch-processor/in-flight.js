@@ -2,7 +2,6 @@
 'use strict'
 
 const { getHeapStatistics } = require('node:v8')
-const { onAbort } = require('../internal/signal.js')
 
 /** @import * as types from '../file-batch-processor.js' */
 
@@ -25,11 +24,6 @@ class Operation {
     /** @type {(() => void) | undefined} */
     this.stopListening = undefined
     this.onEvent = undefined
-  }
-
-  /** @param {() => void} abort */
-  listen(abort) {
-    if (this.signal) this.stopListening = onAbort(this.signal, abort)
   }
 
   /** @param {any} value */

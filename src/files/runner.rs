@@ -30,6 +30,7 @@ const LONGEST_WAIT: Duration = Duration::from_micros(250);
 const TURN: usize = 256;
 /// An operation that took no longer did not wait for a disk.
 const QUICK: Duration = Duration::from_micros(100);
+
 /// Starts a runner, which the caller has counted: it works until nothing may start, or until its turn is over.
 pub(super) fn spawn<T: Send + 'static>(shared: Arc<Shared<T>>) {
     spawn_with(shared, Buffers::new());
