@@ -284,6 +284,22 @@ test('an expired answer is asked for only if it has changed', async (t) => {
   await assert.rejects(asked({ 'If-None-Match': '"v2"' }), { status: 304 })
 })
 
+test('answers are fresh for as long as their content type says', async (t) => {
+  const { url, requests } = await serve(t, (request, response) => {
+    const type = request.url === '/short' ? 'application/geo+json' : 'application/json'
+    response.writeHead(200, { 'content-type': type, 'cache-control': 'max-age=0' }).end('{}')
+  })
+  const client = new OptimizedGitHubClient(url, {
+    cacheDir: join(await workspace(t), 'cache'),
+    ttlByContentType: { 'application/geo+json': 0 },
+  })
+  for (const path of ['/short', '/long', '/short', '/long']) await client.cachedFetch(path)
+  assert.deepEqual(
+    requests.map((request) => request.url),
+    ['/short', '/long', '/short'],
+  )
+})
+
 test('headers may be an instance of Headers', async (t) => {
   const { server, client } = await setUp(t)
   await client.cachedFetch('/repos/o/r', { headers: new Headers({ 'X-Mine': '1' }) })

@@ -130,7 +130,7 @@ describe('the packed package', () => {
       assert.ok(files.includes(file), file)
     }
     const intended =
-      /^(lib\/.+\.(js|d\.ts)|bin\/[\w-]+\.js|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/
+      /^(lib\/.+\.(js|d\.ts|schema\.json)|bin\/[\w-]+\.js|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/
     assert.deepEqual(
       files.filter((file) => !intended.test(file)),
       [],

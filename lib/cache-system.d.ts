@@ -31,8 +31,8 @@ export interface CacheOptions {
   adaptiveTtl?: { min: number; max: number }
   /**
    * Milliseconds for which values of a content type are fresh, such as `{ 'text/*': 5_000, 'application/json': 60_000 }`.
-   * The exact type counts before `type/*`, that before `*\/*`. It is for values that are stored with their `response`
-   * where that says nothing of its freshness itself.
+   * The exact type counts before `type/*`, that before `*\/*`. It is for answers of `cachedFetch`, and for values that are
+   * stored with their `response` where that says nothing of its freshness itself.
    */
   ttlByContentType?: Record<string, number>
   /**

@@ -202,10 +202,16 @@ class OptimizedGitHubClient extends EventEmitter {
   async #revalidate(ask, { signal, options, stale }) {
     const known = await stale()
     const validator = known?.validator
-    const answer = await this.#send({ ...ask, validator }, signal)
+    const { text, contentType, ...answer } = await this.#send({ ...ask, validator }, signal)
+    const unchanged = text === undefined
     // A 304 need not repeat the `ETag`.
-    options.validator = answer.validator ?? (answer.text === undefined ? validator : undefined)
-    return answer.text === undefined ? known?.data : parse(answer.text, ask.url)
+    options.validator = answer.validator ?? (unchanged ? validator : undefined)
+    // Of its headers only the type counts here: the rest would replace the cache's own `ttl`.
+    options.response = {
+      status: unchanged ? 304 : 200,
+      headers: contentType === undefined ? {} : { 'content-type': contentType },
+    }
+    return unchanged ? known?.data : parse(text, ask.url)
   }
 
   /**

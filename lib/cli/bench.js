@@ -20,6 +20,7 @@ Options:
   --baseline <file>       compare with the newest results in this file
   --save <file>           add the results to this file, which is made if there is none
   --format <name>         ${FORMATS.join(', ')} (default text)
+  --json                  the same as --format json
   --output <file>         write the report there instead of to standard output
   --iterations <n>        timings a test (default 100)
   --time <ms>             time each test for so long instead, short calls in batches
@@ -37,7 +38,8 @@ const OPTIONS = /** @type {const} */ ({
   runs: { type: 'string' },
   baseline: { type: 'string' },
   save: { type: 'string' },
-  format: { type: 'string', default: 'text' },
+  format: { type: 'string' },
+  json: { type: 'boolean' },
   output: { type: 'string' },
   iterations: { type: 'string' },
   time: { type: 'string' },
@@ -89,9 +91,9 @@ function parse(args) {
     if (!/^\d+$/.test(text)) throw new Error(`--${name} must be a whole number, not '${text}'`)
     return Number(text)
   }
-  const format = FORMATS.find((known) => known === values.format)
-  if (!format)
-    throw new Error(`--format must be one of ${FORMATS.join(', ')}, not '${values.format}'`)
+  const { format: wanted = values.json ? 'json' : 'text' } = values
+  const format = FORMATS.find((known) => known === wanted)
+  if (!format) throw new Error(`--format must be one of ${FORMATS.join(', ')}, not '${wanted}'`)
   if (files.length === 0 && !values.help) throw new Error('expected the file of a suite')
   const runs = number('runs')
   const benchmark = new PerformanceBenchmark({

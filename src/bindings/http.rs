@@ -1,5 +1,7 @@
 //! The client's requests: through the HTTP cache or past it, with bodies that arrive piece by piece or as text.
 
+mod limits;
+
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -9,6 +11,7 @@ use parking_lot::Mutex;
 use reqwest::{StatusCode, Url};
 use tokio::sync::Semaphore;
 
+use self::limits::{NativeLimited, NativeLimits};
 use super::{
     raw,
     settle::{Reporter, Settler, Ticket},
@@ -20,7 +23,7 @@ use crate::{
         exchange::{Listener, OnLimit, Terms},
         fetch::{Fetcher, Offline, Options, Redirect, Settings},
         http_store::HttpStore,
-        limits::{Kind, Limited, Rules, told::Budget},
+        limits::Rules,
         redirect::Ask,
         transport::Timeouts,
     },
@@ -94,40 +97,8 @@ pub struct NativeText {
     pub text: Option<raw::Text>,
     /// Its `ETag`.
     pub validator: Option<String>,
-}
-
-/// What GitHub told last of a budget. `reset` is in milliseconds since the Unix epoch.
-#[napi(object)]
-pub struct NativeBudget {
-    pub resource: String,
-    pub limit: f64,
-    pub remaining: f64,
-    pub used: f64,
-    pub reset: f64,
-}
-
-/// A limit that stands in the way: an event on the way.
-#[napi(object)]
-pub struct NativeLimited {
-    #[napi(ts_type = "'primary' | 'secondary'")]
-    pub kind: String,
-    pub resource: String,
-    pub limit: Option<f64>,
-    pub remaining: Option<f64>,
-    pub used: Option<f64>,
-    /// Milliseconds since the Unix epoch.
-    pub reset: Option<f64>,
-    /// Milliseconds.
-    pub retry_after: f64,
-}
-
-#[napi(object)]
-pub struct NativeLimits {
-    pub budgets: Vec<NativeBudget>,
-    pub under_way: u32,
-    pub waiting: u32,
-    /// Milliseconds.
-    pub paused_for: Option<f64>,
+    /// Its `Content-Type`.
+    pub content_type: Option<String>,
 }
 
 #[napi]
@@ -226,12 +197,13 @@ impl NativeFetcher {
                     },
                 };
                 let response = answer.complete().await?;
-                let validator = response.header("etag").map(str::to_owned);
-                if conditional && response.status == 304 {
-                    return Ok(Some(NativeText { text: None, validator }));
-                }
-                let body = response.success()?.body;
-                Ok(Some(NativeText { text: Some(raw::Text::new(body)), validator }))
+                let header = |name| response.header(name).map(str::to_owned);
+                let (validator, content_type) = (header("etag"), header("content-type"));
+                let text = match response.status {
+                    304 if conditional => None,
+                    _ => Some(raw::Text::new(response.success()?.body)),
+                };
+                Ok(Some(NativeText { text, validator, content_type }))
             };
             tokio::select! {
                 () = cancel.cancelled() => Err(Error::Aborted),
@@ -251,13 +223,7 @@ impl NativeFetcher {
     /// The budget that the last request counted against.
     #[napi(catch_unwind)]
     pub fn limits(&self) -> Option<NativeLimits> {
-        let report = self.fetcher.budget()?.report();
-        Some(NativeLimits {
-            budgets: report.budgets.into_iter().map(budget).collect(),
-            under_way: report.under_way as u32,
-            waiting: report.waiting as u32,
-            paused_for: report.paused_for,
-        })
+        Some(NativeLimits::from(self.fetcher.budget()?.report()))
     }
 }
 
@@ -265,35 +231,6 @@ impl NativeFetcher {
     fn listener(&self, ticket: Ticket) -> Listener {
         let events = self.reporter.clone();
         Arc::new(move |limited| events.tell(ticket, NativeLimited::from(limited)))
-    }
-}
-
-impl From<&Limited> for NativeLimited {
-    fn from(limited: &Limited) -> Self {
-        let told = |field: fn(&Budget) -> u64| limited.budget.as_ref().map(|b| field(b) as f64);
-        let kind = match limited.kind {
-            Kind::Primary => "primary",
-            Kind::Secondary => "secondary",
-        };
-        Self {
-            kind: kind.to_owned(),
-            resource: limited.resource.clone(),
-            limit: told(|budget| budget.limit),
-            remaining: told(|budget| budget.remaining),
-            used: told(|budget| budget.used),
-            reset: limited.reset_ms(),
-            retry_after: limited.retry_after_ms(),
-        }
-    }
-}
-
-fn budget((resource, budget): (String, Budget)) -> NativeBudget {
-    NativeBudget {
-        resource,
-        limit: budget.limit as f64,
-        remaining: budget.remaining as f64,
-        used: budget.used as f64,
-        reset: budget.reset as f64 * 1_000.0,
     }
 }
 
