@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { createServer as createHttpServer } from 'node:http'
+import { createSecureServer as createHttp2Server } from 'node:http2'
 import { createServer as createTlsServer } from 'node:https'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -15,6 +16,9 @@ import { workspace } from './support/workspace.mjs'
 
 /** @typedef {import('../lib/cache-system.js').GitHubClientOptions} Options */
 /** @typedef {import('node:net').Server} Server */
+
+const FIXTURES = join(import.meta.dirname, 'fixtures/tls')
+const fixture = (/** @type {string} */ name) => readFile(join(FIXTURES, name))
 
 /**
  * Starts a server on loopback; resolves with its port.
@@ -103,6 +107,35 @@ const BROKEN = {
   '/headers-without-end': [head(`X-A: ${'a'.repeat(600_000)}\r\n`), 'ERR_AIWF_PROTOCOL'],
   '/gzip': [`${head('Content-Encoding: gzip\r\nContent-Length: 2\r\n')}{}`, 'ERR_AIWF_PROTOCOL'],
   '/silence': ['', 'ERR_AIWF_RESET', true],
+}
+
+/**
+ * What `cachedFetch` says of each URL in turn in a process of this environment, as JSON.
+ *
+ * @param {import('node:test').TestContext} t
+ * @param {Record<string, string>} environment
+ * @param {string[]} urls
+ */
+async function askElsewhere(t, environment, urls) {
+  const script = `
+    const { OptimizedGitHubClient } = require('./lib/cache-system.js')
+    const client = new OptimizedGitHubClient('http://origin.invalid', { cacheDir: process.argv[1] })
+    const outcome = (url) => client.cachedFetch(url).catch(({ code, message }) => ({ code, message }))
+    const all = async (urls) => {
+      const said = []
+      for (const url of urls) said.push(await outcome(url))
+      console.log(JSON.stringify(said))
+    }
+    all(process.argv.slice(2))`
+  const child = spawn(process.execPath, ['-e', script, await workspace(t), ...urls], {
+    cwd: join(import.meta.dirname, '..'),
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let output = ''
+  child.stdout.on('data', (text) => (output += text))
+  await once(child, 'close')
+  return output
 }
 
 test('what is broken on the wire is an error and never an entry', async (t) => {
@@ -209,8 +242,6 @@ test('connections are kept alive', async (t) => {
 })
 
 test('a certificate nobody vouches for, a refused connection and a reset are told apart', async (t) => {
-  const fixture = (/** @type {string} */ name) =>
-    readFile(join(import.meta.dirname, 'fixtures/tls', name))
   const [key, cert] = await Promise.all([fixture('server.key'), fixture('server.pem')])
   const secure = await listen(t, createTlsServer({ key, cert }))
   const gone = createServer()
@@ -231,6 +262,20 @@ test('a certificate nobody vouches for, a refused connection and a reset are tol
   }
 })
 
+test('HTTP/2 is spoken where the server does, over one connection', async (t) => {
+  if (process.platform !== 'linux') return t.skip('trusts a test certificate by variable')
+  const [key, cert] = await Promise.all([fixture('server.key'), fixture('server.pem')])
+  const server = createHttp2Server({ key, cert, allowHTTP1: true }, (request, response) => {
+    response.end(JSON.stringify(`${request.httpVersion} ${request.url}`))
+  })
+  let sessions = 0
+  server.on('session', () => sessions++)
+  const base = `https://127.0.0.1:${await listen(t, server)}`
+  const trust = { SSL_CERT_FILE: join(FIXTURES, 'authority.pem') }
+  const output = await askElsewhere(t, trust, [`${base}/a`, `${base}/b`])
+  assert.deepEqual([JSON.parse(output), sessions], [['2.0 /a', '2.0 /b'], 1])
+})
+
 test('proxies come from the environment, and hosts that need none are asked directly', async (t) => {
   /** @type {{ method: string | undefined, url: string | undefined, authorization: string | undefined }[]} */
   const proxied = []
@@ -246,26 +291,15 @@ test('proxies come from the environment, and hosts that need none are asked dire
   })
   const port = await listen(t, proxy)
   const direct = await serve(t, (_, response) => response.end('"directly"'))
-  const script = `
-    const { OptimizedGitHubClient } = require('./lib/cache-system.js')
-    const client = new OptimizedGitHubClient('http://origin.invalid', { cacheDir: process.argv[1] })
-    const outcome = (promise) => promise.catch(({ code, message }) => ({ code, message }))
-    Promise.all(process.argv.slice(2).map((url) => outcome(client.cachedFetch(url))))
-      .then((all) => console.log(JSON.stringify(all)))`
-  const urls = ['http://origin.invalid/x', 'https://origin.invalid/y', direct.url]
-  const child = spawn(process.execPath, ['-e', script, await workspace(t), ...urls], {
-    cwd: join(import.meta.dirname, '..'),
-    env: {
-      ...process.env,
+  const output = await askElsewhere(
+    t,
+    {
       http_proxy: `http://me:s3cret@127.0.0.1:${port}`,
       https_proxy: `http://127.0.0.1:${port}`,
       no_proxy: '127.0.0.1',
     },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  let output = ''
-  child.stdout.on('data', (text) => (output += text))
-  await once(child, 'close')
+    ['http://origin.invalid/x', 'https://origin.invalid/y', direct.url],
+  )
   const [plain, tunnelled, own] = JSON.parse(output)
   assert.deepEqual([plain, own], ['by proxy', 'directly'])
   assert.match(tunnelled.code, /^ERR_AIWF_(CONNECT|RESET|PROTOCOL)$/)

@@ -236,7 +236,9 @@ fn client(url: &str, redirects: Redirects, timeouts: Timeouts) -> Result<Client,
         return Ok(client.clone());
     }
     let failed = |reason: String| NetworkError::new(NetworkFailure::Tls, url, reason);
-    let tls = tls::client_config().map_err(|error| failed(error.to_string()))?;
+    let mut tls = tls::client_config().map_err(|error| failed(error.to_string()))?;
+    // A configuration that is handed in is taken as it is: without these HTTP/2 is never agreed on.
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let policy = match redirects {
         Redirects::Follow => redirect::Policy::custom(follow),
         Redirects::Return => redirect::Policy::none(),
