@@ -353,7 +353,7 @@ function rate(name, type, pick) {
 /** Numbers and texts of an object and those in it, by readable names. */
 function flat(object, prefix = '') {
   const pairs = Object.entries(object).flatMap(([key, value]) => {
-    const words = key.replace(/([A-Z])/g, ' $1').toLowerCase()
+    const words = key === 'github' ? 'GitHub' : key.replace(/([A-Z])/g, ' $1').toLowerCase()
     const name = `${prefix} ${value?.resource ?? words}`.trim()
     if (value !== null && typeof value === 'object') return Object.entries(flat(value, name))
     return [[name[0].toUpperCase() + name.slice(1), readable(key, value)]]
