@@ -89,6 +89,24 @@ test('any view is written with exactly its bytes', async () => {
   }
 })
 
+test('a view may change once its turn has ended, however much the turn brought', async () => {
+  const dir = await folder()
+  const processor = new FileBatchProcessor()
+  const paths = Array.from({ length: 3500 }, (_, index) => `${dir}/${index}`)
+  const [early, late] = [Buffer.from('early'), Buffer.from('late')]
+  const writes = paths.map((file) => processor.addWriteOperation(file, early))
+  await new Promise(setImmediate)
+  early.fill('X')
+  // Some of the first turn's still wait, and this one queues up behind them.
+  writes.push(processor.addWriteOperation(`${dir}/late`, late))
+  await new Promise(setImmediate)
+  late.fill('X')
+  await Promise.all(writes)
+  const texts = await Promise.all(paths.map((file) => processor.addReadOperation(file)))
+  assert.deepEqual([...new Set(texts)], ['early'])
+  assert.equal(await processor.addReadOperation(`${dir}/late`), 'late')
+})
+
 test('two thousand files at once, and honest statistics', async () => {
   const dir = await folder()
   const processor = new FileBatchProcessor()
