@@ -255,6 +255,24 @@ test('waitForCompletion comes after every promise, and at once when idle', async
   assert.equal(settled, 300)
 })
 
+test('waitForCompletion comes after every failure, and after what is asked for then', async () => {
+  const dir = await folder()
+  const processor = new FileBatchProcessor()
+  /** @type {string[]} */
+  const told = []
+  for (let index = 0; index < 5; index++) {
+    processor.addReadOperation(`${dir}/missing`).catch(({ code }) => told.push(code))
+  }
+  await processor.waitForCompletion()
+  assert.deepEqual(told, Array(5).fill('ENOENT'))
+  const again = () => processor.addReadOperation(`${dir}/missing`)
+  again()
+    .catch(again)
+    .catch(() => told.push('again'))
+  await processor.waitForCompletion()
+  assert.equal(told.at(-1), 'again')
+})
+
 test('large files: encodings are honoured, bytes are exact', async () => {
   const dir = await folder()
   const processor = new FileBatchProcessor()
