@@ -319,6 +319,18 @@ test('FileUtils takes thousands of files in one call and keeps their order', asy
   assert.deepEqual(await FileUtils.readMultipleFiles([], processor), {})
 })
 
+test('FileUtils takes thousands that are done before the event loop turns', async () => {
+  const processor = new FileBatchProcessor()
+  const paths = Array.from({ length: 4500 }, (_, index) => `${index}`)
+  const override = { addReadOperation: async () => 'x' }
+  const read = await FileUtils.readMultipleFiles(paths, override)
+  assert.equal(Object.values(read).filter((text) => text === 'x').length, 4500)
+  const bad = paths.map((file) => `${file}\0`)
+  const refused = await FileUtils.readMultipleFiles(bad, processor)
+  assert.ok(Object.values(refused).every((result) => typeof result === 'object'))
+  assert.equal(Object.keys(refused).length, 4500)
+})
+
 test('FileUtils goes through overridden methods, all at once', async () => {
   class Shouting extends FileBatchProcessor {
     /** @type {any} */
