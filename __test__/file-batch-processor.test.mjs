@@ -374,3 +374,20 @@ test('Semaphore: first come first served, never above its capacity', async () =>
   assert.throws(() => new Semaphore(0), { code: 'ERR_OUT_OF_RANGE' })
   assert.throws(() => /** @type {any} */ (Semaphore)(1), TypeError)
 })
+
+test('Semaphore: those who wait come first when its capacity is raised', async () => {
+  const semaphore = new Semaphore(1)
+  /** @type {string[]} */
+  const entered = []
+  const enter = (/** @type {string} */ caller) =>
+    semaphore.acquire().then(() => entered.push(caller))
+  const [, b] = [enter('A'), enter('B')]
+  semaphore.capacity = 2
+  const c = enter('C')
+  await b
+  assert.deepEqual(entered, ['A', 'B'])
+  assert.deepEqual([semaphore.current, semaphore.queue.length], [2, 1])
+  semaphore.release()
+  await c
+  assert.deepEqual(entered, ['A', 'B', 'C'])
+})
