@@ -20,7 +20,7 @@ function statistics(samples) {
   if (latest.length === 0) return {}
   const entries = METRICS.map((metric) => [
     metric,
-    range(latest.map(({ memory }) => memory[metric])),
+    range(latest.map(({ memory }) => memory[metric] ?? 0)),
   ])
   return Object.fromEntries(entries)
 }
