@@ -89,6 +89,24 @@ test('any view is written with exactly its bytes', async () => {
   }
 })
 
+test('a view may change once its turn has ended, however much the turn brought', async () => {
+  const dir = await folder()
+  const processor = new FileBatchProcessor()
+  const paths = Array.from({ length: 3500 }, (_, index) => `${dir}/${index}`)
+  const [early, late] = [Buffer.from('early'), Buffer.from('late')]
+  const writes = paths.map((file) => processor.addWriteOperation(file, early))
+  await new Promise(setImmediate)
+  early.fill('X')
+  // Some of the first turn's still wait, and this one queues up behind them.
+  writes.push(processor.addWriteOperation(`${dir}/late`, late))
+  await new Promise(setImmediate)
+  late.fill('X')
+  await Promise.all(writes)
+  const texts = await Promise.all(paths.map((file) => processor.addReadOperation(file)))
+  assert.deepEqual([...new Set(texts)], ['early'])
+  assert.equal(await processor.addReadOperation(`${dir}/late`), 'late')
+})
+
 test('two thousand files at once, and honest statistics', async () => {
   const dir = await folder()
   const processor = new FileBatchProcessor()
@@ -237,6 +255,24 @@ test('waitForCompletion comes after every promise, and at once when idle', async
   assert.equal(settled, 300)
 })
 
+test('waitForCompletion comes after every failure, and after what is asked for then', async () => {
+  const dir = await folder()
+  const processor = new FileBatchProcessor()
+  /** @type {string[]} */
+  const told = []
+  for (let index = 0; index < 5; index++) {
+    processor.addReadOperation(`${dir}/missing`).catch(({ code }) => told.push(code))
+  }
+  await processor.waitForCompletion()
+  assert.deepEqual(told, Array(5).fill('ENOENT'))
+  const again = () => processor.addReadOperation(`${dir}/missing`)
+  again()
+    .catch(again)
+    .catch(() => told.push('again'))
+  await processor.waitForCompletion()
+  assert.equal(told.at(-1), 'again')
+})
+
 test('large files: encodings are honoured, bytes are exact', async () => {
   const dir = await folder()
   const processor = new FileBatchProcessor()
@@ -283,6 +319,18 @@ test('FileUtils takes thousands of files in one call and keeps their order', asy
   assert.deepEqual(await FileUtils.readMultipleFiles([], processor), {})
 })
 
+test('FileUtils takes thousands that are done before the event loop turns', async () => {
+  const processor = new FileBatchProcessor()
+  const paths = Array.from({ length: 4500 }, (_, index) => `${index}`)
+  const override = { addReadOperation: async () => 'x' }
+  const read = await FileUtils.readMultipleFiles(paths, override)
+  assert.equal(Object.values(read).filter((text) => text === 'x').length, 4500)
+  const bad = paths.map((file) => `${file}\0`)
+  const refused = await FileUtils.readMultipleFiles(bad, processor)
+  assert.ok(Object.values(refused).every((result) => typeof result === 'object'))
+  assert.equal(Object.keys(refused).length, 4500)
+})
+
 test('FileUtils goes through overridden methods, all at once', async () => {
   class Shouting extends FileBatchProcessor {
     /** @type {any} */
@@ -325,4 +373,21 @@ test('Semaphore: first come first served, never above its capacity', async () =>
   assert.deepEqual([semaphore.current, semaphore.queue.length], [0, 0])
   assert.throws(() => new Semaphore(0), { code: 'ERR_OUT_OF_RANGE' })
   assert.throws(() => /** @type {any} */ (Semaphore)(1), TypeError)
+})
+
+test('Semaphore: those who wait come first when its capacity is raised', async () => {
+  const semaphore = new Semaphore(1)
+  /** @type {string[]} */
+  const entered = []
+  const enter = (/** @type {string} */ caller) =>
+    semaphore.acquire().then(() => entered.push(caller))
+  const [, b] = [enter('A'), enter('B')]
+  semaphore.capacity = 2
+  const c = enter('C')
+  await b
+  assert.deepEqual(entered, ['A', 'B'])
+  assert.deepEqual([semaphore.current, semaphore.queue.length], [2, 1])
+  semaphore.release()
+  await c
+  assert.deepEqual(entered, ['A', 'B', 'C'])
 })

@@ -77,6 +77,19 @@ test('a replaced process.memoryUsage is asked, and its figures are judged as the
   }
 })
 
+test('a replaced process.memoryUsage may lack figures', (context) => {
+  const made = () => ({ rss: 3, heapTotal: 2, heapUsed: 1 })
+  context.mock.method(process, 'memoryUsage', /** @type {any} */ (made))
+  const profiler = quiet({ alertInterval: 1000, externalThreshold: 1 })
+  assert.deepEqual(profiler.takeSample().memory, made())
+  assert.deepEqual(profiler.alerts, [])
+  assert.deepEqual(profiler.generateReport().current, made())
+  assert.match(profiler.prometheus(), /^process_resident_memory_bytes 3$/m)
+  profiler.startProfiling()
+  profiler.takeSample()
+  profiler.stopProfiling()
+})
+
 test('a tight loop of samples is no leak', () => {
   const profiler = quiet({ samplingInterval: 1000, maxSamples: 5000 })
   profiler.thresholds = {

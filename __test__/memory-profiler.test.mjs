@@ -414,6 +414,14 @@ test('suggestions name what is wrong', () => {
   assert.deepEqual(profiler.getOptimizationSuggestions(), [])
 })
 
+test('a threshold that is not set is never passed', () => {
+  const profiler = quiet()
+  profiler.thresholds = /** @type {any} */ ({ rss: 1e12 })
+  profiler.takeSample()
+  const { alerts, suggestions } = profiler.generateReport()
+  assert.deepEqual([alerts, suggestions], [[], []])
+})
+
 test('garbage is collected without --expose-gc', () => {
   const profiler = quiet()
   const target = new WeakRef(Array.from({ length: 1_000_000 }, (_, index) => ({ index })))

@@ -252,7 +252,7 @@ export class FileBatchProcessor extends EventEmitter<{ progress: [FileBatchProgr
   readonly paused: boolean
   /** Rejects what has not started with `Error('Queue cleared')`, `code: 'ERR_AIWF_QUEUE_CLEARED'`. */
   clearQueue(): void
-  /** Resolves when nothing is queued or running. */
+  /** Resolves when nothing is queued or running, and callers have been told of it all. */
   waitForCompletion(): Promise<void>
 }
 

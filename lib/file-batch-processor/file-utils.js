@@ -72,13 +72,16 @@ function success() {
 function collect(keys, act, toResult) {
   /** @type {Record<string, R | { error: string }>} */
   const results = {}
-  let [begun, settled] = [0, 0]
+  let [begun, settled, moreIsDue] = [0, 0, false]
   return new Promise((resolve) => {
     const settle = (/** @type {string} */ key, /** @type {R | { error: string }} */ result) => {
       put(results, key, result)
       settled++
       if (settled === keys.length) resolve(results)
-      else if (begun - settled === AT_ONCE && begun < keys.length) setImmediate(beginMore)
+      else if (!moreIsDue && begun - settled <= AT_ONCE && begun < keys.length) {
+        moreIsDue = true
+        setImmediate(beginMore)
+      }
     }
     const begin = (/** @type {string} */ key) => {
       put(results, key, undefined) // In the order asked.
@@ -88,6 +91,7 @@ function collect(keys, act, toResult) {
       )
     }
     const beginMore = () => {
+      moreIsDue = false
       const end = Math.min(begun + AT_ONCE, keys.length)
       while (begun < end) begin(keys[begun++])
     }

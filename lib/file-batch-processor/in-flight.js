@@ -109,9 +109,13 @@ class InFlight {
     for (const resolve of this.#waiting.splice(0)) resolve()
   }
 
-  /** Resolves when nothing is out. */
+  /** Resolves when nothing is out, and what settled last has been heard of. */
   async idle() {
-    if (this.unsettled > 0) await new Promise((resolve) => this.#waiting.push(resolve))
+    while (this.unsettled > 0) {
+      await new Promise((resolve) => this.#waiting.push(resolve))
+      // Failures reach their callers some microtasks later, who may ask for more then.
+      await new Promise(setImmediate)
+    }
   }
 
   #isWatched() {

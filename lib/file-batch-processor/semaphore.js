@@ -16,14 +16,21 @@ class Semaphore {
   }
 
   /** @returns {Promise<void>} */
-  async acquire() {
-    if (this.current >= this.capacity) return new Promise((resolve) => this.queue.push(resolve))
-    this.current++
+  acquire() {
+    return new Promise((resolve) => {
+      this.queue.push(resolve)
+      this.#admit()
+    })
   }
 
   release() {
     if (this.current === 0) return
     this.current--
+    this.#admit()
+  }
+
+  /** `capacity` may have been raised, so those who wait come before a new one. */
+  #admit() {
     while (this.current < this.capacity) {
       const next = this.queue.shift()
       if (!next) return

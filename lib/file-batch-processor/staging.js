@@ -42,6 +42,17 @@ class Part {
   /** @type {(string | Buffer)[]} */
   contents = []
 
+  /** @param {boolean} late whether it goes over in a later turn: until then callers may change their views */
+  constructor(late) {
+    this.late = late
+  }
+
+  /** @param {string | Buffer} content */
+  addContent(content) {
+    const copied = this.late && typeof content !== 'string'
+    this.contents.push(copied ? Buffer.from(content) : content)
+  }
+
   /** @returns {[numbers: Uint32Array, paths: string | Buffer, contents: (string | Buffer)[]]} */
   get operations() {
     return [Uint32Array.from(this.numbers), join(this.paths), this.contents]
@@ -50,7 +61,7 @@ class Part {
 
 /** The operations that have not gone over, in the order they were added. */
 class Staging {
-  #parts = [new Part()]
+  #parts = [new Part(false)]
   length = 0
 
   /**
@@ -62,7 +73,7 @@ class Staging {
   add(ticket, { kind, path, destination, content, mode, bits }, moreBits, priority) {
     let part = this.#parts[this.#parts.length - 1]
     if (part.tickets.length === AT_ONCE) {
-      part = new Part()
+      part = new Part(true)
       this.#parts.push(part)
     }
     this.length++
@@ -70,13 +81,13 @@ class Staging {
     part.numbers.push(ticket, kind, mode, bits | moreBits, priority)
     part.paths.push(path)
     if (destination !== undefined) part.paths.push(destination)
-    if (content !== undefined) part.contents.push(content)
+    if (content !== undefined) part.addContent(content)
   }
 
   /** Takes out the operations that go over next. */
   next() {
-    const part = this.#parts.shift() ?? new Part()
-    if (this.#parts.length === 0) this.#parts.push(new Part())
+    const part = this.#parts.shift() ?? new Part(false)
+    if (this.#parts.length === 0) this.#parts.push(new Part(false))
     this.length -= part.tickets.length
     return part
   }
@@ -84,7 +95,8 @@ class Staging {
   /** Takes out all, and returns their tickets. */
   clear() {
     const tickets = this.#parts.flatMap((part) => part.tickets)
-    this.#parts = [new Part()]
+    // What is added next still waits for its turn as these did.
+    this.#parts = [new Part(this.#parts[0].late)]
     this.length = 0
     return tickets
   }

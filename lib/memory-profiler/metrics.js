@@ -8,6 +8,9 @@ const native = require('../internal/native.js')
 /** @import * as types from '../memory-profiler.js' */
 /** @import { CollectionHistogram } from '../../binding.js' */
 
+/** Of figures that a replaced `process.memoryUsage` leaves out. */
+const noMemory = { rss: 0, heapTotal: 0, heapUsed: 0, external: 0, arrayBuffers: 0 }
+
 /**
  * The figures of a profiler in Prometheus' text format.
  *
@@ -24,6 +27,7 @@ function prometheus({ now, samples, collections, alertCounts }) {
   const { fileDescriptors, threads, anonymous, limit, limitUsed } = beat?.process ?? {}
   const scores = samples.findLast((sample) => sample.anomalyScores)?.anomalyScores
   return native.memoryPrometheus({
+    ...noMemory,
     ...memory,
     cpuUserSeconds: user / 1e6,
     cpuSystemSeconds: system / 1e6,

@@ -161,6 +161,7 @@ class MemoryProfiler extends EventEmitter {
       const name = /** @type {keyof types.MemoryThresholds} */ (metric)
       const threshold = options.thresholdBytes(metric, this.thresholds[name] ?? Infinity)
       const value = sample.memory[name]
+      if (value === undefined) continue
       const told = this.#gates
         ? this.#gates.exceeds(metric, value, threshold, timestamp)
         : value > threshold

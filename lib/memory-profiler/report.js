@@ -20,7 +20,7 @@ function statistics(samples) {
   if (latest.length === 0) return {}
   const entries = METRICS.map((metric) => [
     metric,
-    range(latest.map(({ memory }) => memory[metric])),
+    range(latest.map(({ memory }) => memory[metric] ?? 0)),
   ])
   return Object.fromEntries(entries)
 }
@@ -43,13 +43,14 @@ function eventLoopDelay(samples) {
  * @param {types.MemoryThresholds} thresholds
  */
 function measured(samples, thresholds) {
-  const { heapUsed, external } = process.memoryUsage()
+  // Who replaced the function may leave figures out, as who replaced the thresholds.
+  const { heapUsed = 0, external = 0 } = process.memoryUsage()
   const { limit, limitUsed } = samples.findLast((sample) => sample.process)?.process ?? {}
   return {
     heapUsed,
-    heapThreshold: thresholdBytes('heapUsed', thresholds.heapUsed),
+    heapThreshold: thresholdBytes('heapUsed', thresholds.heapUsed ?? Infinity),
     external,
-    externalThreshold: thresholdBytes('external', thresholds.external),
+    externalThreshold: thresholdBytes('external', thresholds.external ?? Infinity),
     meanDelay: eventLoopDelay(samples)?.avg,
     limit,
     limitUsed,

@@ -122,7 +122,7 @@ impl Builder {
 
     fn read_objects<R: Read>(&mut self, scanner: &mut Scanner<R>) -> ScanResult<()> {
         self.enter(scanner, Section::Objects)?;
-        let Self { description, graph, edge_counts, class_keys, .. } = self;
+        let Self { description, graph, edge_counts, class_keys, length, .. } = self;
         let fields = &description.node_fields;
         let place = |name| field(fields, name).unwrap_or_default();
         let [name, id, size, edges] = ["name", "id", "self_size", "edge_count"].map(place);
@@ -148,6 +148,9 @@ impl Builder {
             at = 0;
             let kind = small(scanner, row[0])?;
             class_keys.push(match is_named.get(kind as usize) {
+                Some(true) if row[name] >= *length => {
+                    return scanner.damaged("an object with a name that can't be there");
+                }
                 Some(true) => ClassKey::Named(small(scanner, row[name])?),
                 Some(false) => ClassKey::Kind(kind),
                 None => return scanner.damaged("an object of a kind that is not described"),

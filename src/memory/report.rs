@@ -37,8 +37,9 @@ struct Report {
     event_loop_delay: Option<Range>,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// A replaced `process.memoryUsage` may leave figures out.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 struct Memory {
     rss: f64,
     heap_total: f64,

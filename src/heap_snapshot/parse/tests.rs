@@ -121,6 +121,8 @@ fn what_is_promised_must_be_there() {
         wrong("\"self_size\"", "\"size\""),
         wrong("\"edges\":", "\"other\":"),
     ];
+    let far = wrong("\"nodes\":[1,1,", "\"nodes\":[1,3000000000,");
+    assert_eq!(far, "an object with a name that can't be there");
     assert!(reasons.iter().all(|reason| !reason.contains("ends")), "{reasons:?}");
     assert!(matches!(parsed("{}"), Err(ScanError::Damaged { reason: "a section is missing", .. })));
 }

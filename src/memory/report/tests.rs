@@ -52,6 +52,7 @@ fn what_is_not_there_is_not_shown() {
     let mut page = page();
     page["samples"] = serde_json::json!([]);
     page["growth"] = serde_json::Value::Null;
+    page["report"]["current"] = serde_json::json!({ "rss": 3 });
     page["report"]["alerts"] = serde_json::json!([]);
     let html = html(&page.to_string()).unwrap();
     assert!(!html.contains("<figure") && !html.contains("Alerts") && !html.contains("Grown"));
