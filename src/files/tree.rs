@@ -3,6 +3,7 @@
 //! Symbolic links are copied and removed themselves, never followed.
 
 use std::{
+    ffi::OsString,
     fs::{self, File, Metadata},
     io,
     path::{Path, PathBuf},
@@ -39,38 +40,63 @@ pub(super) fn copy_dir(
         return Err(failed(io::ErrorKind::InvalidInput.into()).into());
     }
     (control.before_wait)();
-    copy_folder(from, to, &metadata, options, control)
+    copy_folder(from, to, metadata, options, control)
+}
+
+/// A folder that is being copied. An open one on each level would use up the descriptors, and a call on each the
+/// stack: so its names were read at once, and those above it wait in a list.
+struct Folder {
+    from: PathBuf,
+    to: PathBuf,
+    metadata: Metadata,
+    names: std::vec::IntoIter<OsString>,
+    made: bool,
+}
+
+impl Folder {
+    fn enter(from: PathBuf, to: PathBuf, metadata: Metadata) -> Result<Self> {
+        // Ours to fill, and never open to more people than the original.
+        let made = make_dir(&to, mode(&metadata) | 0o700)?.is_some();
+        let failed = |error: io::Error| SystemError::new(&error, "scandir").path(&from);
+        let names = fs::read_dir(&from)
+            .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect());
+        let names: Vec<_> = names.map_err(failed)?;
+        Ok(Self { from, to, metadata, names: names.into_iter(), made })
+    }
+
+    fn leave(self, options: WriteOptions) -> Result<()> {
+        let Self { from, to, .. } = &self;
+        let failed = |error: io::Error| SystemError::new(&error, "cp").path(from).dest(to);
+        if self.made {
+            keep_folder(to, &self.metadata, options).map_err(failed)?;
+        }
+        Ok(())
+    }
 }
 
 fn copy_folder(
     from: &Path,
     to: &Path,
-    metadata: &Metadata,
+    metadata: Metadata,
     options: WriteOptions,
     control: &mut Control<'_>,
 ) -> Result<()> {
-    // Ours to fill, and never open to more people than the original.
-    let made = make_dir(to, mode(metadata) | 0o700)?.is_some();
-    copy_entries(from, to, options, control)?;
-    if made {
-        let failed = |error: io::Error| SystemError::new(&error, "cp").path(from).dest(to);
-        keep_folder(to, metadata, options).map_err(failed)?;
+    let mut above = Vec::new();
+    let mut folder = Folder::enter(from.to_owned(), to.to_owned(), metadata)?;
+    loop {
+        if let Some(name) = folder.names.next() {
+            let (from, to) = (folder.from.join(&name), folder.to.join(&name));
+            if let Some(metadata) = copy_unless_folder(&from, &to, options, control)? {
+                above.push(std::mem::replace(&mut folder, Folder::enter(from, to, metadata)?));
+            }
+        } else {
+            folder.leave(options)?;
+            match above.pop() {
+                Some(next) => folder = next,
+                None => return Ok(()),
+            }
+        }
     }
-    Ok(())
-}
-
-fn copy_entries(
-    from: &Path,
-    to: &Path,
-    options: WriteOptions,
-    control: &mut Control<'_>,
-) -> Result<()> {
-    let failed = |error: io::Error| SystemError::new(&error, "scandir").path(from);
-    for entry in fs::read_dir(from).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name();
-        copy_any(&from.join(&name), &to.join(&name), options, control)?;
-    }
-    Ok(())
 }
 
 /// Copies a file, a link or a folder.
@@ -80,17 +106,31 @@ fn copy_any(
     options: WriteOptions,
     control: &mut Control<'_>,
 ) -> Result<()> {
+    match copy_unless_folder(from, to, options, control)? {
+        Some(metadata) => copy_folder(from, to, metadata, options, control),
+        None => Ok(()),
+    }
+}
+
+/// Copies a file or a link. A folder is only described.
+fn copy_unless_folder(
+    from: &Path,
+    to: &Path,
+    options: WriteOptions,
+    control: &mut Control<'_>,
+) -> Result<Option<Metadata>> {
     control.check()?;
     let failed = |error: io::Error| SystemError::new(&error, "cp").path(from).dest(to);
     let metadata = fs::symlink_metadata(from).map_err(failed)?;
     if metadata.is_dir() {
-        copy_folder(from, to, &metadata, options, control)?;
-    } else if metadata.is_symlink() {
+        return Ok(Some(metadata));
+    }
+    if metadata.is_symlink() {
         copy_link(from, to).map_err(failed)?;
     } else {
         Source::open_for_copy(from, to)?.copy_to(from, to, options, control)?;
     }
-    Ok(())
+    Ok(None)
 }
 
 /// A link replaces what was there in one step, as a file does.
@@ -198,8 +238,13 @@ fn move_across(from: &Path, to: &Path, control: &mut Control<'_>) -> Result<()> 
     // From here on it is moved: neither stopping half-way nor starting over may touch what is left of the old.
     let old = temporary_name(folder(from));
     fs::rename(from, &old).map_err(failed)?;
-    let remove_old = |control: &mut Control<'_>| remove(&old, true, false, control);
-    Control::unwatched(|control| descriptors::retry(control, remove_old, std::thread::sleep))
+    remove_ours(&old, false)
+}
+
+/// Removes what nobody else knows of, without stopping half-way.
+fn remove_ours(path: &Path, force: bool) -> Result<()> {
+    let attempt = |control: &mut Control<'_>| remove(path, true, force, control);
+    Control::unwatched(|control| descriptors::retry(control, attempt, std::thread::sleep))
 }
 
 /// A copy that goes away unless it was renamed.
@@ -208,7 +253,7 @@ struct Unfinished(PathBuf);
 impl Drop for Unfinished {
     fn drop(&mut self) {
         // Nothing to be done if even this fails; the operation's own error is what matters.
-        let _ = Control::unwatched(|control| remove(&self.0, true, true, control));
+        let _ = remove_ours(&self.0, true);
     }
 }
 
@@ -234,6 +279,19 @@ mod tests {
         );
         assert_eq!(fs::read_link(at("to/link")).unwrap(), Path::new("nowhere"));
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+    }
+
+    /// On the stack of a test, which is as large as that of a thread that works.
+    #[test]
+    fn no_tree_is_too_deep() {
+        let root = tempfile::tempdir().unwrap();
+        let (from, to) = (root.path().join("from"), root.path().join("to"));
+        let below = ["d"; 400].iter().collect::<PathBuf>();
+        fs::create_dir_all(from.join(&below)).unwrap();
+        fs::write(from.join(&below).join("file"), "text").unwrap();
+        let options = WriteOptions::default();
+        Control::unwatched(|control| copy_dir(&from, &to, options, control)).unwrap();
+        assert_eq!(fs::read_to_string(to.join(&below).join("file")).unwrap(), "text");
     }
 
     #[test]
