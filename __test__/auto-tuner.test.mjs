@@ -4,7 +4,13 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { AutoTuner, FileBatchProcessor, GitHubAPICache, Monitor } from '../lib/index.js'
+import {
+  AutoTuner,
+  FileBatchProcessor,
+  GitHubAPICache,
+  Monitor,
+  OptimizedGitHubClient,
+} from '../lib/index.js'
 import { workspace } from './support/workspace.mjs'
 
 /** A tuner that is told the memory pressure. */
@@ -64,6 +70,25 @@ describe('AutoTuner', () => {
     const recording = JSON.parse(JSON.stringify(tuner.recording(processor)))
     assert.equal(recording.observations.length, 40)
     assert.deepEqual(AutoTuner.replay(recording), decisions)
+  })
+
+  test('tunes a cache above 2 GiB', () => {
+    const cache = new GitHubAPICache(undefined, undefined, { maxMemoryBytes: 2 ** 32 })
+    const tuner = new Told().attach(cache)
+    tuner.pressure = 0.95
+    tuner.observe()
+    assert.equal(cache.maxMemoryBytes, 2 ** 31)
+  })
+
+  test('tunes the cache of a client once', async (t) => {
+    const client = new OptimizedGitHubClient(undefined, { cacheDir: await workspace(t) })
+    const tuner = new Told().attach(client).attach(client.cache)
+    tuner.pressure = 0.95
+    const settings = tuner.observe().map(({ setting }) => setting)
+    assert.deepEqual(settings, ['maxEntries', 'maxMemoryBytes'])
+    assert.deepEqual(tuner.recording(client), tuner.recording(client.cache))
+    assert.ok(tuner.detach(client.cache))
+    assert.ok(!tuner.detach(client))
   })
 
   test('backs off from memory pressure, also when nothing is to be done', () => {

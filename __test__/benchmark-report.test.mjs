@@ -197,6 +197,22 @@ test('the JUnit report is XML whose failures are what failed and what regressed'
   ])
 })
 
+test('half a character in a name or a message is shown as U+FFFD', async (t) => {
+  const folder = await workspace(t)
+  const benchmark = new PerformanceBenchmark({ silent: true, warmupIterations: 0, iterations: 2 })
+  const fn = () => Promise.reject(new Error('message\udc00'))
+  await benchmark.run({ name: 'suite\ud800', tests: [{ name: 'test', fn }] })
+  for (const save of /** @type {const} */ ([
+    'generateHTMLReport',
+    'generateMarkdownReport',
+    'generateJUnitReport',
+  ])) {
+    const text = await readFile(await benchmark[save](join(folder, save)), 'utf8')
+    assert.match(text, /suite\ufffd/)
+    assert.match(text, /message\ufffd/)
+  }
+})
+
 test('every format fails as node:fs does', async (t) => {
   const benchmark = new PerformanceBenchmark({ silent: true })
   const path = join(await workspace(t), 'missing\0', 'report')

@@ -167,6 +167,17 @@ describe('load', () => {
     assert.deepEqual([metrics.totalRequests, metrics.scheduledRequests, config.rate], [7, 7, 1000])
   })
 
+  test('shows no password', async (t) => {
+    const { url } = await serve(t, (_, response) => response.end())
+    const target = `${url}/path`
+    const secret = target.replace('//', '//user:secret@')
+    const { status, stdout, stderr } = await run('load', secret, '-n', '1', '--json')
+    assert.equal(status, 0, stderr)
+    assert.doesNotMatch(stdout + stderr, /user|secret/)
+    const { name, config } = JSON.parse(stdout)
+    assert.deepEqual([name, config.name], [target, target])
+  })
+
   test('sends a file', async (t) => {
     const { url, requests } = await serve(t, (_, response) => response.end())
     const file = join(await workspace(t), 'body')
@@ -210,6 +221,8 @@ describe('load', () => {
       ['nowhere'],
       [url, '-c', 'x'],
       [url, '-H', 'none'],
+      [url, '-H', 'Bad Name: x'],
+      [url, '-H', 'Name: a\nb'],
       [url, '-c', '0'],
       ['--colour'],
     ]) {

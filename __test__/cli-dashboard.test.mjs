@@ -85,6 +85,24 @@ test('shows a program, what it makes, its alerts and its tuning; has its exit co
   assert.deepEqual(await once(child, 'close'), [5, null])
 })
 
+test('goes on with a program whose object it cannot show', async (t) => {
+  const script = join(await workspace(t), 'app.mjs')
+  // Its settings cannot be read when it is made, so that it cannot be tuned.
+  await writeFile(
+    script,
+    `import { GitHubAPICache } from ${JSON.stringify(index)}
+    class Cache extends GitHubAPICache {
+      get maxEntries() { throw new Error('not yet') }
+      set maxEntries(value) {}
+    }
+    console.log(new Cache() instanceof Cache)
+    process.exit(5)`,
+  )
+  const { status, stdout, stderr } = run('--tune', '--', script)
+  assert.deepEqual([status, stdout], [5, 'true\n'], stderr)
+  assert.match(stderr, /^aiwf-native: not shown: not yet$/m)
+})
+
 test('shows the cache until it is interrupted', async (t) => {
   const cacheDir = join(await workspace(t), 'cache')
   const cache = new GitHubAPICache(cacheDir)

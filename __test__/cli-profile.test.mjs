@@ -1,7 +1,8 @@
 // @ts-check
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import { readFile, writeFile } from 'node:fs/promises'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -48,6 +49,45 @@ test('writes a page with charts too', async (t) => {
   const nowhere = run('--html', join(script, 'page.html'), '--', process.execPath, '-e', '0')
   assert.equal(nowhere.status, 1)
   assert.match(nowhere.stderr, /ENOTDIR/)
+})
+
+const noSignals = process.platform === 'win32' && 'Windows has no signals'
+
+test('outlives a signal, which the program gets, and then reports', {
+  skip: noSignals,
+}, async (t) => {
+  const folder = await workspace(t)
+  const [script, temporary] = [join(folder, 'app.js'), join(folder, 'tmp')]
+  await mkdir(temporary)
+  await writeFile(
+    script,
+    `for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+      process.on(signal, () => {
+        console.log(signal)
+        process.exit(5)
+      })
+    }
+    setInterval(() => {}, 1000)
+    console.log('ready')`,
+  )
+  const args = [command, 'profile', '--', process.execPath, script]
+  const env = { ...process.env, TMPDIR: temporary }
+  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
+    // A group of its own, for a terminal interrupts the whole of it.
+    const child = spawn(process.execPath, args, { env, detached: true })
+    const group = -(child.pid ?? assert.fail())
+    t.after(() => child.exitCode ?? process.kill(group, 'SIGKILL'))
+    const closed = once(child, 'close')
+    let [output, told] = ['', '']
+    child.stderr.on('data', (text) => (told += text))
+    while (!output.includes('ready\n')) output += (await once(child.stdout, 'data'))[0]
+    child.stdout.on('data', (text) => (output += text))
+    process.kill(signal === 'SIGINT' ? group : -group, signal)
+    assert.deepEqual(await closed, [5, null], told)
+    assert.equal(output, `ready\n${signal}\n`)
+    assert.match(told, /^Peak memory/m)
+    assert.deepEqual(await readdir(temporary), [])
+  }
 })
 
 test('says what is wrong with a call', () => {

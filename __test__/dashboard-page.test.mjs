@@ -134,6 +134,16 @@ for (const [name, options] of /** @type {const} */ ([
   })
 }
 
+test('shows no limit where there is none', { skip: withoutBrowser }, async (t) => {
+  const profiler = new MemoryProfiler({ silent: true, rssThreshold: Infinity })
+  const server = await new Monitor().attach(profiler).serve({ interval: 200 })
+  t.after(() => server.close())
+  const page = await openPage(t)
+  await page.goto(server.url)
+  await page.locator('#memory').getByText('Resident').first().waitFor()
+  assert.doesNotMatch(await textOf(page, 'memory'), /Alert/)
+})
+
 test('goes on while the event loop is blocked, and says so', {
   skip: withoutBrowser,
 }, async (t) => {

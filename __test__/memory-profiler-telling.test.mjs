@@ -234,6 +234,15 @@ test('a report is a page that looks the same without a network', {
   }
 })
 
+test('half a character in advice does not stop a page', async (t) => {
+  const profiler = quiet()
+  const report = profiler.generateReport()
+  const advice = /** @type {const} */ ({ suggestion: 'a\ud800', priority: 'high' })
+  profiler.generateReport = () => ({ ...report, suggestions: [/** @type {any} */ (advice)] })
+  const page = await profiler.generateHTMLReport(path.join(await workspace(t), 'report.html'))
+  assert.match(await fs.readFile(page, 'utf8'), /a\ufffd/)
+})
+
 test('a page is written as a whole or not at all', async (t) => {
   const folder = await workspace(t)
   const below = path.join(folder, 'file', 'report.html')

@@ -1,11 +1,13 @@
 // @ts-check
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import {
+  AlertSystem,
   FileBatchProcessor,
   GitHubAPICache,
   MemoryProfiler,
@@ -73,6 +75,49 @@ describe('Monitor', () => {
     assert.equal(monitor.metrics.apiCalls, 1)
     const wrong = /** @type {any} */ ('not a function')
     await assert.rejects(cache.getOrFetch('u', wrong), { code: 'ERR_INVALID_ARG_TYPE' })
+  })
+
+  test('warns of a response time that cannot be recorded or told', async () => {
+    const cache = new GitHubAPICache(join(folder, 'warned'))
+    await cache.init()
+    const alerts = new AlertSystem({
+      alertCallback() {
+        throw new Error('not today')
+      },
+    })
+    alerts.rules = [{ metric: 'responseTime', threshold: -1 }]
+    const angry = new Monitor({ alerts }).attach(cache)
+    const warned = once(process, 'warning')
+    await cache.getOrFetch('a', async () => 1)
+    const [told] = await warned
+    assert.equal(told.code, 'AIWF_MONITOR_RESPONSE_TIME')
+    assert.match(told.message, /: not today$/)
+    assert.equal(angry.metrics.apiCalls, 1)
+    angry.detach(cache)
+
+    const full = new Monitor().attach(cache)
+    for (let name = 0; name < 1000; name++) full.record(`metric ${name}`, 1)
+    const warnedAgain = once(process, 'warning')
+    await cache.getOrFetch('b', async () => 1)
+    assert.match((await warnedAgain)[0].message, /1000 names/)
+    assert.equal(full.metrics.apiCalls, 1)
+  })
+
+  test('watches values beyond the safe integers for anomalies too', () => {
+    const alerts = new AlertSystem()
+    const monitor = new Monitor({ alerts })
+    for (let round = 0; round < 100; round++) monitor.record('bytes', round % 3)
+    monitor.record('bytes', 1e17)
+    assert.equal(monitor.summary('bytes')?.max, 1e17)
+    assert.equal(alerts.history.at(-1)?.type, 'anomaly_detected')
+  })
+
+  test('leaves it to a benchmark to say what is wrong with a load test', async () => {
+    const benchmark = new PerformanceBenchmark({ silent: true })
+    const monitor = new Monitor().attach(benchmark)
+    const load = { name: 'load', target: url, onProgress: /** @type {any} */ ('no') }
+    await assert.rejects(benchmark.runLoadTest(load), { code: 'ERR_INVALID_ARG_TYPE' })
+    assert.equal(monitor.generateDashboardData().loadTest, null)
   })
 
   test('shows files, memory and a load test', async () => {

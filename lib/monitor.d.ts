@@ -33,7 +33,10 @@ export interface MonitorOptions {
   window?: number
   /** Milliseconds between two values of the async iterator. Default: 1,000. */
   interval?: number
-  /** Is given each recorded value, `responseTime` too: to its rules (`check`) and its watch for anomalies (`observe`). */
+  /**
+   * Is given each recorded value, `responseTime` too: to its rules (`check`) and its watch for anomalies (`observe`, up to
+   * `Number.MAX_SAFE_INTEGER`). What it throws for a `responseTime` becomes a process warning.
+   */
   alerts?: AlertSystem
 }
 

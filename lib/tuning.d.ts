@@ -88,7 +88,7 @@ export class AutoTuner extends EventEmitter<{ decision: [decision: TuningDecisio
   /** The latest decisions, oldest first. */
   readonly log: TuningDecision[]
   /**
-   * Tunes an object as well; twice is once. A setting that is `'auto'` or `Infinity` is left alone, and one that somebody
+   * Tunes an object as well; twice is once, also for the cache of a client. A setting that is `'auto'` or `Infinity` is left alone, and one that somebody
    * else writes is tuned from its new value.
    *
    * @throws TypeError for anything else, RangeError for limits that the present value is not within.

@@ -44,7 +44,8 @@ async function serve(options) {
 }
 
 /**
- * The class itself in every respect, but for that it tells of each object it makes, also by its subclasses.
+ * The class itself in every respect, but for that it tells of each object it makes, also by its subclasses. What is not
+ * shown for an error does its work all the same.
  *
  * @param {new (...args: any[]) => object} original
  * @param {(object: any) => void} onMade
@@ -53,7 +54,12 @@ function observed(original, onMade) {
   return new Proxy(original, {
     construct(target, args, newTarget) {
       const made = Reflect.construct(target, args, newTarget)
-      onMade(made)
+      try {
+        onMade(made)
+      } catch (error) {
+        const { message } = /** @type {Error} */ (error)
+        process.stderr.write(`aiwf-native: not shown: ${message}\n`)
+      }
       return made
     },
   })

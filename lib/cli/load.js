@@ -2,6 +2,7 @@
 'use strict'
 
 const { readFile } = require('node:fs/promises')
+const { validateHeaderName, validateHeaderValue } = require('node:http')
 const { parseArgs } = require('node:util')
 const { PerformanceBenchmark } = require('../performance-benchmark.js')
 const { liveLine } = require('./live-line.js')
@@ -114,7 +115,7 @@ function parse(args) {
   return {
     json,
     config: {
-      name: positionals[0],
+      name: withoutSecrets(positionals[0]),
       target: positionals[0],
       duration: seconds('duration'),
       rampUp: seconds('ramp-up'),
@@ -139,11 +140,24 @@ function number(name, text) {
   return value
 }
 
+/** The address without user and password, for it is shown. @param {string} address */
+function withoutSecrets(address) {
+  if (!URL.canParse(address)) return address
+  const url = new URL(address)
+  if (!url.username && !url.password) return address
+  url.username = ''
+  url.password = ''
+  return url.href
+}
+
 /** @param {string} text @returns {[string, string]} */
 function headerOf(text) {
   const colon = text.indexOf(':')
   if (colon < 1) throw new Error("--header must be 'Name: value'")
-  return [text.slice(0, colon).trim(), text.slice(colon + 1).trim()]
+  const [name, value] = [text.slice(0, colon).trim(), text.slice(colon + 1).trim()]
+  validateHeaderName(name)
+  validateHeaderValue(name, value)
+  return [name, value]
 }
 
 /** @param {types.LoadTestResult} result */

@@ -19,6 +19,8 @@ function splitAtProgram(args) {
 }
 
 /**
+ * Ends when the program does, also after a signal: what is to be done afterwards is done.
+ *
  * @param {string[]} command
  * @param {string} preload the module; it asks `isChosen` whether it is meant
  * @param {NodeJS.ProcessEnv} variables for it
@@ -35,11 +37,33 @@ function runProgram([program, ...args], preload, variables) {
   }
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { env, stdio: 'inherit' })
-    child.on('error', reject)
+    const release = listen({
+      // A terminal sends it to the program too.
+      SIGINT() {},
+      SIGTERM: () => child.kill('SIGTERM'),
+      SIGHUP: () => child.kill('SIGHUP'),
+    })
+    child.on('error', (error) => {
+      release()
+      reject(error)
+    })
     child.on('close', (code, signal) => {
+      release()
       resolve(code ?? 128 + (signal ? constants.signals[signal] : 0))
     })
   })
+}
+
+/**
+ * @param {Partial<Record<NodeJS.Signals, () => void>>} listeners
+ * @returns {() => void} takes them away again
+ */
+function listen(listeners) {
+  const all = Object.entries(listeners)
+  for (const [signal, listener] of all) process.on(signal, listener)
+  return () => {
+    for (const [signal, listener] of all) process.off(signal, listener)
+  }
 }
 
 /** Whether this process is the program itself, and not a worker thread or child of it, which inherit the environment. */

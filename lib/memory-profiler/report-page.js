@@ -1,6 +1,8 @@
 // @ts-check
 'use strict'
 
+const { wellFormed } = require('../internal/well-formed.js')
+
 /** @import * as types from '../memory-profiler.js' */
 /** @import { Snapshots } from './snapshots.js' */
 
@@ -16,7 +18,7 @@ const SHOWN_CONSTRUCTORS = 25
  */
 function reportPage(report, samples, snapshots) {
   const heaps = snapshots?.withHeap() ?? []
-  return JSON.stringify({
+  return wellFormed({
     report,
     samples: samples.map(({ timestamp, memory, eventLoopDelay, heapStale }) => ({
       timestamp,

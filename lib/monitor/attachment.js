@@ -22,7 +22,7 @@ const { AutoTuner } = require('../tuning.js')
 
 /**
  * @typedef {object} Observer
- * @property {(durationMs: number) => void} onFetch a cache has asked the network
+ * @property {(durationMs: number) => void} onFetch a cache has asked the network; never throws
  * @property {(name: string) => LoadTestObserver} onLoadTest a load test begins
  */
 
@@ -130,7 +130,7 @@ function timedFetch(original, observer) {
         return await fetchFunction(...params)
       } finally {
         const duration = performance.now() - start
-        // Not within the fetch: a listener of an alert that throws must not fail it.
+        // Not within the fetch, which is not to wait for those who listen.
         queueMicrotask(() => observer.onFetch(duration))
       }
     }
@@ -146,10 +146,12 @@ function toldLoadTest(original, observer) {
   return /** @this {any} */ async function (/** @type {any} */ config) {
     // The benchmark says what is wrong with it.
     if (typeof config?.name !== 'string') return original.call(this, config)
+    const given = config.onProgress
+    if (given !== undefined && typeof given !== 'function') return original.call(this, config)
     const told = observer.onLoadTest(config.name)
     const onProgress = (/** @type {any} */ point) => {
       told.onPoint(point)
-      config.onProgress?.(point)
+      given?.(point)
     }
     try {
       return await original.call(this, { ...config, onProgress })

@@ -24,6 +24,8 @@ class Monitor {
   #attachments = new Map()
   #apiCalls = 0
   #loadTests = new LoadTests()
+  /** @type {string | undefined} */
+  #lastWarning
 
   /** @param {types.MonitorOptions} [options] */
   constructor(options = {}) {
@@ -70,7 +72,7 @@ class Monitor {
       throw args.outOfRange('metric', 'one of the 1000 names used before', metric)
     }
     this.#alerts?.check({ [metric]: value })
-    this.#alerts?.observe(metric, value)
+    this.#alerts?.observe(metric, Math.min(value, Number.MAX_SAFE_INTEGER))
   }
 
   /**
@@ -138,9 +140,23 @@ class Monitor {
   #observer = {
     onFetch: (durationMs) => {
       this.#apiCalls++
-      this.record('responseTime', durationMs)
+      try {
+        this.record('responseTime', durationMs)
+      } catch (error) {
+        this.#warn(String(/** @type {any} */ (error)?.message ?? error))
+      }
     },
     onLoadTest: (name) => this.#loadTests.begin(name),
+  }
+
+  /** Once of the same in a row: it may be so for each request. @param {string} message */
+  #warn(message) {
+    if (message === this.#lastWarning) return
+    this.#lastWarning = message
+    process.emitWarning(`A response time was not recorded, or an alert not told: ${message}`, {
+      type: 'MonitorWarning',
+      code: 'AIWF_MONITOR_RESPONSE_TIME',
+    })
   }
 
   /** @param {types.SourceType} wanted */

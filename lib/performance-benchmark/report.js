@@ -5,6 +5,7 @@ const args = require('../internal/arguments.js')
 const native = require('../internal/native.js')
 const { traced } = require('../internal/errors.js')
 const { promised, settler } = require('../internal/settle.js')
+const { wellFormed } = require('../internal/well-formed.js')
 const { machine } = require('./machine.js')
 
 /** @import * as types from '../performance-benchmark.js' */
@@ -49,7 +50,7 @@ function generate({ results, loadTests, comparison, options }) {
 function render(report, format) {
   return format === 'json'
     ? JSON.stringify(report, null, 2)
-    : native.renderBenchmarkReport(JSON.stringify(report), format)
+    : native.renderBenchmarkReport(wellFormed(report), format)
 }
 
 /**
@@ -63,7 +64,7 @@ async function write(path, benchmark, format) {
   args.string('path', path)
   const report = benchmark.generateReport()
   if (format === 'json') return publish(path, render(report, format))
-  const json = JSON.stringify(report)
+  const json = wellFormed(report)
   await traced(
     promised((ticket) => native.saveBenchmarkReport(settler, ticket, path, json, format)),
   )

@@ -6,7 +6,7 @@ const os = require('node:os')
 const v8 = require('node:v8')
 const args = require('../internal/arguments.js')
 const native = require('../internal/native.js')
-const { targetOf } = require('./targets.js')
+const { targetOf, tunedOf } = require('./targets.js')
 
 /** @import * as types from '../tuning.js' */
 /** @import { Target } from './targets.js' */
@@ -32,7 +32,7 @@ class AutoTuner extends EventEmitter {
   #interval
   #pressures
   #maxLog
-  /** @type {Map<types.TuningTarget, Tuned>} */
+  /** By the object itself: of a client it is the cache. @type {Map<object, Tuned>} */
   #tuned = new Map()
   /** @type {NodeJS.Timeout | undefined} */
   #timer
@@ -62,7 +62,7 @@ class AutoTuner extends EventEmitter {
   attach(target, limits = {}) {
     const found = targetOf(target)
     args.object('limits', limits)
-    if (this.#tuned.has(target)) return this
+    if (this.#tuned.has(found.object)) return this
     const known = Object.keys(found.settings)
     const unknown = Object.keys(limits).find((name) => !known.includes(name))
     if (unknown) throw args.outOfRange('limits', `of ${known.join(', ')}`, unknown)
@@ -73,13 +73,13 @@ class AutoTuner extends EventEmitter {
         ...range(name, found.object[name], usual, /** @type {any} */ (limits)[name]),
         ...this.#pressures,
       }))
-    this.#tuned.set(target, tuned(found, settings))
+    this.#tuned.set(found.object, tuned(found, settings))
     return this
   }
 
   /** @param {types.TuningTarget} target */
   detach(target) {
-    return this.#tuned.delete(target)
+    return this.#tuned.delete(tunedOf(target))
   }
 
   start() {
@@ -95,9 +95,9 @@ class AutoTuner extends EventEmitter {
   observe() {
     const memoryPressure = args.number('memoryPressure()', this.memoryPressure(), 0, Infinity)
     const timestamp = Date.now()
-    const decisions = [...this.#tuned].flatMap(([target, known]) => {
+    const decisions = [...this.#tuned.values()].flatMap((known) => {
       const observation = { ...known.target.measure(), memoryPressure }
-      const current = this.#current(target, known)
+      const current = this.#current(known)
       return observe(current, timestamp, observation)
     })
     for (const decision of decisions) this.#tell(decision)
@@ -113,7 +113,7 @@ class AutoTuner extends EventEmitter {
 
   /** @param {types.TuningTarget} target */
   recording(target) {
-    const known = this.#tuned.get(target)
+    const known = this.#tuned.get(tunedOf(target))
     if (!known) {
       const error = new Error('The object is not attached to this tuner')
       throw Object.assign(error, { code: 'ERR_AIWF_NOT_ATTACHED' })
@@ -133,10 +133,9 @@ class AutoTuner extends EventEmitter {
   /**
    * What is known of an object. Settings that somebody else wrote meanwhile are tuned anew from there.
    *
-   * @param {types.TuningTarget} target
    * @param {Tuned} known
    */
-  #current(target, known) {
+  #current(known) {
     const { object } = known.target
     const { settings } = known.recording
     if (settings.every(({ name }, index) => object[name] === known.values[index])) return known
@@ -147,7 +146,7 @@ class AutoTuner extends EventEmitter {
       return { ...setting, value, min: Math.min(min, value), max: Math.max(max, value) }
     })
     const anew = tuned(known.target, moved)
-    this.#tuned.set(target, anew)
+    this.#tuned.set(object, anew)
     return anew
   }
 
@@ -221,10 +220,11 @@ function decide(tuner, target, settings, timestamp, observation) {
  */
 function range(name, value, usual, given = {}) {
   const { min, max } = args.object(`limits.${name}`, given)
+  const most = Number.MAX_SAFE_INTEGER
   return {
     value,
     min: args.integer(`limits.${name}.min`, min ?? Math.min(usual.min, value), 1, value),
-    max: args.integer(`limits.${name}.max`, max ?? Math.max(usual.max, value), value, 2 ** 31 - 1),
+    max: args.integer(`limits.${name}.max`, max ?? Math.max(usual.max, value), value, most),
   }
 }
 

@@ -26,11 +26,20 @@ const FEW_LOOK_UPS = 50
 const FULL = 0.9
 
 /**
- * @param {unknown} object
+ * What is tuned of an object: of a client its cache.
+ *
+ * @param {any} object
+ */
+function tunedOf(object) {
+  return object instanceof OptimizedGitHubClient ? object.cache : object
+}
+
+/**
+ * @param {unknown} given
  * @returns {Target}
  */
-function targetOf(object) {
-  if (object instanceof OptimizedGitHubClient) return targetOf(object.cache)
+function targetOf(given) {
+  const object = tunedOf(given)
   if (object instanceof FileBatchProcessor) {
     const settings = { maxConcurrency: { min: 1, max: 64 }, batchSize: { min: 1, max: 1000 } }
     return { object, settings, measure: fileMeter(object) }
@@ -88,4 +97,4 @@ function cacheMeter(cache) {
   }
 }
 
-module.exports = { targetOf }
+module.exports = { targetOf, tunedOf }

@@ -130,7 +130,7 @@ function drawPulse(state, pulse) {
     facts({
       'JavaScript figures': silent ? `${duration(pulse.silence / 1000)} old` : undefined,
       Limit: pulse.limit && `${format.bytes(pulse.limitUsed)} of ${format.bytes(pulse.limit)}`,
-      'Alert above': threshold < Infinity ? format.bytes(threshold) : undefined,
+      'Alert above': Number.isFinite(threshold) ? format.bytes(threshold) : undefined,
     }),
     chart(
       'Memory',
@@ -140,7 +140,7 @@ function drawPulse(state, pulse) {
         line('Heap', ({ memoryUsage }) => memoryUsage.heapTotal),
         line('External', ({ memoryUsage }) => memoryUsage.external),
         // One far above would flatten all others.
-        ...(threshold < 2 * highest
+        ...(Number.isFinite(threshold) && threshold < 2 * highest
           ? [{ name: 'Alert', limit: true, points: pulses.map((at) => [at.timestamp, threshold]) }]
           : []),
       ],
