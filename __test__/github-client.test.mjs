@@ -355,3 +355,30 @@ test('a cached request that nobody wants any more is not made', async (t) => {
   assert.equal(limiter.getStats().totalRequests, 2)
   assert.equal(server.served.total, 1)
 })
+
+test('a body is the bytes of its view, and null is none', async (t) => {
+  const { url, requests } = await serve(t, (_, response) => response.end('{}'))
+  const client = new OptimizedGitHubClient(url, { cacheDir: join(await workspace(t), 'cache') })
+  const { buffer } = new TextEncoder().encode('abcdef')
+  const sent = async (/** @type {any} */ body) => {
+    await client.cachedFetch('/x', { method: 'POST', body })
+    return requests.at(-1)?.body
+  }
+  assert.equal(await sent(new DataView(buffer, 1, 3)), 'bcd')
+  assert.equal(await sent(new Uint16Array(buffer, 2, 2)), 'cdef')
+  assert.equal(await sent(new Uint8Array(buffer, 4, 2)), 'ef')
+  assert.equal(await sent('a'), 'a')
+  assert.equal(await sent(null), '')
+})
+
+test('options of a request are checked, and a timeout of 0 is none', async (t) => {
+  const { server, client } = await setUp(t)
+  const url = '/repos/o/r'
+  const wrong = { code: 'ERR_INVALID_ARG_TYPE' }
+  await assert.rejects(client.cachedFetch(url, /** @type {any} */ ({ timeout: '5' })), wrong)
+  await assert.rejects(client.cachedFetch(url, /** @type {any} */ ({ method: 5 })), wrong)
+  await assert.rejects(client.cachedFetch(url, { timeout: -1 }), { code: 'ERR_OUT_OF_RANGE' })
+  assert.equal(server.served.total, 0)
+  assert.equal((await client.cachedFetch(url, { timeout: 0 })).full_name, 'o/r')
+  assert.equal((await client.fetch(url, /** @type {any} */ (null))).status, 200)
+})

@@ -46,7 +46,17 @@ class GitHubAPICache {
     }
     this.stats = { hits: 0, misses: 0, requests: 0 }
     this.memoryCache = this.#tiers.memoryView
-    sweepEvery(this, sweepInterval, (cache) => cache.#tiers.sweep(maxStale))
+    sweepEvery(this, sweepInterval, GitHubAPICache.#sweep(maxStale))
+  }
+
+  /**
+   * A sweep. One made in the constructor would share its scope with functions that hold the cache, which would then never
+   * be collected.
+   *
+   * @param {number} maxStale
+   */
+  static #sweep(maxStale) {
+    return (/** @type {GitHubAPICache} */ cache) => void cache.#tiers.sweep(maxStale)
   }
 
   get cacheDir() {

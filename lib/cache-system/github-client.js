@@ -58,15 +58,23 @@ class OptimizedGitHubClient extends EventEmitter {
    */
   async cachedFetch(url, options = {}) {
     const target = absolute(args.string('url', url), this.baseUrl)
-    const method = (options.method ?? 'GET').toUpperCase()
+    const method = args.string('options.method', options.method ?? 'GET').toUpperCase()
     const given =
       options.headers instanceof Headers ? Object.fromEntries(options.headers) : options.headers
     const headers = { 'User-Agent': 'aiwf', ...this.#authorization(target), ...given }
-    const { body, timeout = this.#options.timeout, signal } = options
-    const content = body === undefined ? undefined : Buffer.from(/** @type {any} */ (body))
+    const { timeout = this.#options.timeout, signal } = options
+    const content = bytes(options.body)
+    const limit = timeout ? args.number('options.timeout', timeout) : undefined
     const { http } = this.#options
     const cache = http ? undefined : 'no-store'
-    const ask = { method, url: target, headers: flat(headers), body: content, timeout, cache }
+    const ask = {
+      method,
+      url: target,
+      headers: flat(headers),
+      body: content,
+      timeout: limit,
+      cache,
+    }
     if (method !== 'GET' && method !== 'HEAD') return this.#request(ask, { signal })
     if (http) return this.#follow(ask, signal)
     const conditional = Object.keys(headers).some((name) => /^if-/i.test(name))
@@ -268,6 +276,17 @@ class OptimizedGitHubClient extends EventEmitter {
  */
 function absolute(url, baseUrl) {
   return /^[a-z][a-z\d+.-]*:/i.test(url) ? url : `${baseUrl}/${url.replace(/^\/+/, '')}`
+}
+
+/**
+ * A copy of the very bytes of a view, whatever its elements are: it may change before it is sent.
+ *
+ * @param {types.FetchOptions['body'] | null} body
+ */
+function bytes(body) {
+  if (body == null) return undefined
+  if (!ArrayBuffer.isView(body)) return Buffer.from(body)
+  return Buffer.from(Buffer.from(body.buffer, body.byteOffset, body.byteLength))
 }
 
 /**

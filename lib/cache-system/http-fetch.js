@@ -45,7 +45,7 @@ class HttpFetch {
    * @returns {Promise<Response>}
    */
   async fetch(input, init) {
-    const { ask, signal } = await this.#read(input, init)
+    const { ask, signal } = await this.#read(input, init ?? undefined)
     signal?.throwIfAborted()
     const head = ask.cache === undefined ? this.#atOnce(ask) : undefined
     if (head?.body) return new WholeResponse(head, head.body)

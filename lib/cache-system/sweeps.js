@@ -4,6 +4,9 @@
 /** Stops the sweeps of a cache that nobody holds any more. @type {FinalizationRegistry<NodeJS.Timeout>} */
 const sweeps = new FinalizationRegistry(clearInterval)
 
+/** The longest that a timer waits; beyond it fires at once. */
+const LONGEST = 2 ** 31 - 1
+
 /**
  * Sweeps from time to time, which keeps neither the cache nor the process alive.
  *
@@ -15,10 +18,13 @@ const sweeps = new FinalizationRegistry(clearInterval)
 function sweepEvery(cache, interval, sweep) {
   if (interval === 0) return
   const held = new WeakRef(cache)
-  const timer = setInterval(() => {
-    const live = held.deref()
-    if (live) sweep(live)
-  }, interval)
+  const timer = setInterval(
+    () => {
+      const live = held.deref()
+      if (live) sweep(live)
+    },
+    Math.min(interval, LONGEST),
+  )
   timer.unref()
   sweeps.register(cache, timer)
 }

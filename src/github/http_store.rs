@@ -1,8 +1,8 @@
 //! Where responses are kept: in memory within a bound, and on disk ([`Disk`]) within another.
 //!
 //! A URL has an *index*: the sets of fields its responses vary by, and a generation. The key of a response is
-//! a keyed hash of the index's generation and of what the request says in those fields and in `Authorization`. So
-//! no token and no cookie is ever at rest, who has another token finds nothing, and a new generation makes all
+//! a keyed hash of the index's generation and of what the request says in those fields and in its [`CREDENTIALS`]. So
+//! no token and no cookie is ever at rest, who has another finds nothing, and a new generation makes all
 //! responses of a URL unreachable at once. The secret of the hash is a file beside the log, for the user alone.
 
 use std::{
@@ -28,6 +28,8 @@ use crate::{
 };
 
 const SECRET_FILE: &str = "secret";
+/// By these responses are kept apart, whatever they say they vary by.
+const CREDENTIALS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
 /// What an entry counts for in memory beside its bytes.
 const OVERHEAD: usize = 256;
 /// So many sets of fields a URL's responses may vary by.
@@ -223,7 +225,7 @@ impl Index {
         let mut hash = Hash::new(secret, b"response");
         hash.add(&self.generation);
         hash.add(url.as_str().as_bytes());
-        for name in ["authorization"].into_iter().chain(set.iter().map(String::as_str)) {
+        for name in CREDENTIALS.into_iter().chain(set.iter().map(String::as_str)) {
             hash.add(name.as_bytes());
             // Absent and empty are not the same.
             let value = vary::value(request, name);
@@ -320,7 +322,8 @@ mod tests {
     }
 
     fn stored(vary: &str, body: &'static str) -> Arc<Stored> {
-        let stored = Stored::new(200, headers(&[("Vary", vary)]), (1, 1));
+        let fields = [("Vary", vary), ("Set-Cookie", "sid=n3w")];
+        let stored = Stored::new(200, headers(&fields), (1, 1));
         Arc::new(Stored { body: body.into(), ..stored })
     }
 
@@ -337,16 +340,16 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let store = open(&folder);
         let url = Url::parse("https://a.example/").unwrap();
-        let mine = [("Authorization", "Bearer mine"), ("Accept", "a")];
+        let mine = [("Authorization", "Bearer mine"), ("Accept", "a"), ("Cookie", "sid=mine")];
         store.put(&url, &headers(&mine), stored("accept", "mine")).await;
         for store in [&store, &open(&folder)] {
             assert_eq!(body(store, &url, &mine).await.unwrap(), b"mine");
-            assert_eq!(
-                body(store, &url, &[("Authorization", "Bearer x"), ("Accept", "a")]).await,
-                None
-            );
-            assert_eq!(body(store, &url, &[("Accept", "a")]).await, None);
-            assert_eq!(body(store, &url, &[mine[0], ("Accept", "b")]).await, None);
+            let others = [("Authorization", "Bearer x"), ("Cookie", "sid=x")];
+            assert_eq!(body(store, &url, &[others[0], mine[1], mine[2]]).await, None);
+            assert_eq!(body(store, &url, &[mine[0], mine[1], others[1]]).await, None);
+            assert_eq!(body(store, &url, &[mine[0], mine[1]]).await, None);
+            assert_eq!(body(store, &url, &[mine[1]]).await, None);
+            assert_eq!(body(store, &url, &[mine[0], ("Accept", "b"), mine[2]]).await, None);
         }
         store.invalidate(&url).await;
         store.put(&url, &headers(&[]), stored("accept", "anybody's")).await;
@@ -372,7 +375,7 @@ mod tests {
                 }
                 files += 1;
                 let text = String::from_utf8_lossy(&fs::read(file).unwrap()).into_owned();
-                assert!(!text.contains("s3cret") && !text.contains("c00kie"));
+                assert!(["s3cret", "c00kie", "n3w"].iter().all(|secret| !text.contains(secret)));
             }
         }
         assert!(files >= 2);

@@ -1,7 +1,7 @@
 //! A stored response: how old it is, how long it is fresh, and how validation renews it.
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{CacheControl, Headers, Millis, cache_control, date, headers::members, storability};
 
@@ -11,9 +11,13 @@ const HEURISTIC_LIMIT: Millis = 24 * 3_600_000;
 /// Fields that describe the body as it is stored, which a 304 has none of.
 const OF_THE_BODY: [&str; 3] = ["content-encoding", "content-length", "content-range"];
 
+const SETS_COOKIES: [&str; 2] = ["set-cookie", "set-cookie2"];
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stored {
     pub status: u16,
+    /// Cookies stay in memory: what is serialised is for the disk, where no secret is kept in clear.
+    #[serde(serialize_with = "without_cookies")]
     pub headers: Headers,
     /// When the request went out.
     pub requested_at: Millis,
@@ -110,6 +114,14 @@ impl Stored {
     fn instant(&self, name: &str) -> Option<Millis> {
         Some(date::parse(self.headers.first(name)?, self.received_at / 1_000)? * 1_000)
     }
+}
+
+fn without_cookies<S: Serializer>(headers: &Headers, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut headers = headers.clone();
+    for name in SETS_COOKIES {
+        headers.remove(name);
+    }
+    headers.serialize(serializer)
 }
 
 /// Seconds as milliseconds, at most some thousand years.
