@@ -65,6 +65,21 @@ describe('runs of both sides', () => {
     assert.equal(detected, false)
   })
 
+  test('leave it to the averages where a side has but one, or none of a metric', () => {
+    const side = (/** @type {number} */ avg, /** @type {types.ComparableTest['runs']} */ runs) => ({
+      tests: [
+        { name: 'test', statistics: { duration: { avg }, throughput: { avg: 1 / avg } }, runs },
+      ],
+    })
+    const metrics = (/** @type {types.ComparableTest['runs'][]} */ ...[current, other]) => {
+      const { issues } = benchmark.detectPerformanceRegression(side(10, current), side(1, other))
+      return issues.map(({ metric }) => metric)
+    }
+    assert.deepEqual(metrics({ duration: [10] }, { duration: [1] }), ['duration', 'throughput'])
+    assert.deepEqual(metrics({ duration: baseline }, { duration: [1] }), ['duration', 'throughput'])
+    assert.deepEqual(metrics({ duration: baseline }, { duration: baseline }), ['throughput'])
+  })
+
   test('are at most 50, and lists', () => {
     assert.throws(() => compare(Array(51).fill(1), baseline), { code: 'ERR_OUT_OF_RANGE' })
     assert.throws(() => compare(/** @type {any} */ ('12345'), baseline), {
@@ -98,14 +113,15 @@ describe('runFile', () => {
       runs: 4,
       onProgress: (news) => told.push(news),
     })
+    assert.equal(benchmark.benchmarkHistory.get('suite'), suite)
     const [pid, fails] = suite.tests
     assert.equal(new Set(pid.runs?.throughput).size, 4)
+    assert.equal((await benchmark.runFile(file))[0].tests[0].runs, undefined)
     assert(!pid.metrics.throughput.includes(process.pid))
     assert.deepEqual([pid.runs?.duration.length, pid.iterations], [4, 20])
     assert.equal(pid.metrics.duration.length, 20)
     assert.deepEqual([fails.status, fails.error, fails.metrics.errors], ['failed', 'no', 20])
     assert.deepEqual([suite.summary.passedTests, suite.summary.failedTests], [1, 1])
-    assert.equal(benchmark.benchmarkHistory.get('suite'), suite)
     assert.deepEqual([told.at(-1)?.run, told.at(-1)?.runs], [3, 4])
   })
 

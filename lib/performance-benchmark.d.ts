@@ -187,7 +187,7 @@ export interface BenchmarkTestResult {
    * to within 0.1 %, and `mad`, `ci95` and `outliers` by the sample.
    */
   sampled?: number
-  /** Of several processes: the median of each. `metrics` then has what all of them measured. */
+  /** Of several processes, only then: the median of each. `metrics` then has what all of them measured. */
   runs?: Record<BenchmarkMetric, number[]>
 }
 
@@ -369,7 +369,7 @@ export interface PerformanceRegression {
   improvements: { test?: string; metric: BenchmarkMetric; change: number }[]
   /** Tests of a suite that had no counterpart, or no metric in common with it; missing without any. */
   uncompared?: string[]
-  /** Of each metric that both sides have `runs` of; missing without any. */
+  /** Of each metric that both sides have several `runs` of; missing without any. */
   comparisons?: RunsComparison[]
 }
 
@@ -543,8 +543,8 @@ export class PerformanceBenchmark {
   /** Compares the last result of each suite with the newest entry of a baseline, or of its file. */
   compareToBaseline(baseline: string | BenchmarkBaseline): Promise<BaselineComparison>
   /**
-   * Compares by `runs` where both sides have them: see {@link RunsComparison}. Else it compares averages. Thresholds of the relative change: duration +0.2, memory +0.3, throughput -0.1. A
-   * metric is compared if both sides have it and the baseline's average is above 0: there is no relative
+   * Compares each metric by `runs` where both sides have several: see {@link RunsComparison}. Else it compares averages.
+   * Thresholds of the relative change: duration +0.2, memory +0.3, throughput -0.1. A metric is compared if both sides have it and the baseline's average is above 0: there is no relative
    * change to anything else. The tests of suites are matched by name.
    */
   detectPerformanceRegression(

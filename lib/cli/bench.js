@@ -211,8 +211,17 @@ function compared(comparison, colours) {
     const by = change === undefined ? '' : ` by ${percent(change)}`
     lines.push(`changed${by} on ${new Date(timestamp).toISOString()}: ${suite} › ${test} ${metric}`)
   }
-  if (!comparison.detected) lines.push(colours.good('No regression against the baseline'))
+  if (isClear(comparison)) lines.push(colours.good('No regression against the baseline'))
   return lines
+}
+
+/** Whether everything was compared, and nothing may have regressed. @param {types.BaselineComparison} comparison */
+function isClear({ detected, suites }) {
+  const doubtful = suites.some(
+    ({ comparisons = [], uncompared = [] }) =>
+      uncompared.length > 0 || comparisons.some(({ outcome }) => outcome === 'inconclusive'),
+  )
+  return !detected && !doubtful
 }
 
 /** The table of what got slower. @param {types.BaselineComparison} comparison */

@@ -26,10 +26,11 @@ function compare(current, baseline) {
   for (const { name, test, other } of pairs(current, baseline)) {
     const of = name === undefined ? {} : { test: name }
     const byRuns = compareRuns(test, other)
-    const changes = byRuns.length > 0 ? byRuns : changesOfAverages(test, other)
-    if (!changes) uncompared.push(name)
+    const metrics = METRICS.filter((metric) => byRuns.every((known) => known.metric !== metric))
+    const byAverages = changesOfAverages(test, other, metrics)
+    if (byRuns.length === 0 && !byAverages) uncompared.push(name)
     comparisons.push(...byRuns.map((known) => ({ ...of, ...known })))
-    for (const { metric, change, threshold, outcome } of changes ?? []) {
+    for (const { metric, change, threshold, outcome } of [...byRuns, ...(byAverages ?? [])]) {
       if (outcome === 'regressed') regression.issues.push({ ...of, metric, change, threshold })
       if (outcome === 'improved') regression.improvements.push({ ...of, metric, change })
     }
@@ -60,32 +61,35 @@ function pairs(current, baseline) {
 }
 
 /**
+ * The changes beyond the thresholds; nothing if no metric could be compared.
+ *
  * @param {types.ComparableTest | undefined} test
  * @param {types.ComparableTest | undefined} other
+ * @param {types.BenchmarkMetric[]} metrics
  */
-function changesOfAverages(test, other) {
-  const changes = native.benchmarkCompare(averagesOf(test), averagesOf(other))
+function changesOfAverages(test, other, metrics) {
+  const changes = native.benchmarkCompare(averagesOf(test, metrics), averagesOf(other, metrics))
   return changes?.map(({ worse, ...change }) => ({
     ...change,
     outcome: worse ? 'regressed' : 'improved',
   }))
 }
 
-/** @param {types.ComparableTest | undefined} result possibly read from a file */
-function averagesOf(result) {
-  const average = (/** @type {types.BenchmarkMetric} */ metric) => {
-    const value = result?.statistics?.[metric]?.avg
-    return typeof value === 'number' ? value : undefined
-  }
-  return {
-    duration: average('duration'),
-    memory: average('memory'),
-    throughput: average('throughput'),
-  }
+/**
+ * @param {types.ComparableTest | undefined} result possibly read from a file
+ * @param {types.BenchmarkMetric[]} metrics
+ */
+function averagesOf(result, metrics) {
+  return Object.fromEntries(
+    metrics.flatMap((metric) => {
+      const value = result?.statistics?.[metric]?.avg
+      return typeof value === 'number' ? [[metric, value]] : []
+    }),
+  )
 }
 
 /**
- * The metrics of which both sides have runs.
+ * The metrics of which both sides have several runs. One alone tells nothing that its average does not.
  *
  * @param {types.ComparableTest | undefined} test
  * @param {types.ComparableTest | undefined} other
@@ -95,6 +99,7 @@ function compareRuns(test, other) {
   return METRICS.flatMap((metric) => {
     const current = runsOf(test, metric)
     const baseline = runsOf(other, metric)
+    if (Math.min(current.length, baseline.length) < 2) return []
     const known = native.benchmarkCompareRuns(metric, current, baseline)
     return known ? [{ metric, ...known, runs: [current.length, baseline.length] }] : []
   })

@@ -99,7 +99,7 @@ function mergeTest(runs, statisticsOf) {
     statistics: statisticsOf(metrics),
     totalTime: sum((run) => run.totalTime),
     ...(runs.some((run) => run.sampled) && { sampled: metrics.duration.length }),
-    runs: mediansOf(runs),
+    ...(runs.length > 1 && { runs: mediansOf(runs) }),
   }
 }
 
