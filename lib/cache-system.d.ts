@@ -271,7 +271,10 @@ export interface GitHubClientOptions extends CacheOptions {
   cacheDir?: string
   /** Milliseconds an answer stays fresh. Default 300,000. */
   ttl?: number
-  /** Sent as `Authorization: Bearer` to the API's own host and to no other. Never printed, never stored. */
+  /**
+   * Sent as `Authorization: Bearer` to the API's own host, and by `downloadDirectory` to the host of its raw files
+   * (raw.githubusercontent.com for github.com); to no other. Never printed, never stored.
+   */
   token?: string
   /**
    * `cachedFetch`, and what goes through it, follow the headers of the responses, as `fetch` does and from the same
