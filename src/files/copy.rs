@@ -41,7 +41,8 @@ impl Source {
             if std::mem::replace(&mut again, true) {
                 self.file.rewind()?;
             }
-            match has_holes(&metadata) {
+            // A device has no length to set.
+            match has_holes(&metadata) && file.metadata()?.is_file() {
                 true => copy_sparse(&mut self.file, file, metadata.len(), control),
                 false => copy_all(&mut self.file, file, metadata.len(), control),
             }
@@ -188,5 +189,21 @@ impl<'a, 'c> Transfer<'a, 'c> {
         let count = read_some(from, &mut self.chunk[..most])?;
         to.write_all(&self.chunk[..count])?;
         Ok(count as u64)
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_with_holes_goes_to_a_device() {
+        let root = tempfile::tempdir().unwrap();
+        let from = root.path().join("sparse");
+        File::create(&from).unwrap().set_len(1 << 20).unwrap();
+        let null = Path::new("/dev/null");
+        let source = Source::open_for_copy(&from, null).unwrap();
+        let options = WriteOptions::default();
+        Control::unwatched(|control| source.copy_to(&from, null, options, control)).unwrap();
     }
 }
