@@ -1,8 +1,11 @@
 // @ts-check
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { Octokit } from '@octokit/rest'
 import { OptimizedGitHubClient } from '../lib/cache-system.js'
@@ -214,6 +217,66 @@ test('a body streams, holds back what is not read, and breaks off as an error th
     requests.map((request) => request.url),
     ['/big', '/torn', '/torn', '/left'],
   )
+})
+
+const huge = Buffer.alloc(8 << 20, 'x')
+
+/**
+ * Runs code in a process of its own, which has a `client`.
+ *
+ * @param {import('node:test').TestContext} t
+ * @param {string} url
+ * @param {string} code
+ */
+async function runApart(t, url, code) {
+  const library = fileURLToPath(new URL('../lib/cache-system.js', import.meta.url))
+  const options = JSON.stringify({ cacheDir: await workspace(t) })
+  const prelude = `
+    const { OptimizedGitHubClient } = require(${JSON.stringify(library)})
+    const client = new OptimizedGitHubClient(${JSON.stringify(url)}, ${options})`
+  const child = spawn(process.execPath, ['--expose-gc', '-e', `${prelude}\n${code}`], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  t.after(() => child.kill())
+  return child
+}
+
+test('a body that nobody reads does not keep the process', { timeout: 20_000 }, async (t) => {
+  const { url } = await serve(t, (_, response) => response.end(huge))
+  const code = "client.fetch('/huge').then(({ status }) => process.stdout.write(`${status}`))"
+  const child = await runApart(t, url, code)
+  const [[said], [status]] = await Promise.all([once(child.stdout, 'data'), once(child, 'exit')])
+  assert.equal(String(said), '200')
+  assert.equal(status, 0)
+})
+
+test('a body that nobody can read any more is given up, and one that is waited for is not', {
+  timeout: 20_000,
+}, async (t) => {
+  /** @type {(response: import('node:http').ServerResponse) => void} */
+  let asked = () => {}
+  const left = new Promise((resolve) => {
+    asked = (response) => response.on('close', resolve)
+  })
+  /** @type {import('node:http').ServerResponse | undefined} */
+  let slow
+  const { url } = await serve(t, (request, response) => {
+    if (request.url === '/slow') {
+      slow = response
+      return response.write('a')
+    }
+    asked(response)
+    response.end(huge)
+  })
+  const code = `
+    setInterval(gc, 10)
+    client.fetch('/slow').then((response) => response.text()).then((text) => process.stdout.write(text))
+    client.fetch('/huge')`
+  const child = await runApart(t, url, code)
+  await left
+  slow?.end('b')
+  const [said] = await once(child.stdout, 'data')
+  assert.equal(String(said), 'ab')
 })
 
 test('a signal ends a request before and after its head', async (t) => {

@@ -3,7 +3,7 @@
 
 const native = require('../internal/native.js')
 const { traced } = require('../internal/errors.js')
-const { promised, settler } = require('../internal/settle.js')
+const { promised, rest, settler } = require('../internal/settle.js')
 const { WholeResponse, streaming } = require('./whole-response.js')
 
 /** @import { NativeAsk, NativeFetcherOptions, NativeHead, NativeLimited, NativeText } from '../../binding.js' */
@@ -19,6 +19,8 @@ const NORMALIZED = /^(delete|get|head|options|post|put)$/i
  * @property {(url: string) => Record<string, string>} headers of a request that has none of the name
  * @property {(limited: NativeLimited) => void} onLimited
  */
+
+/** @typedef {{ resolve: (response: Response) => void, reject: (reason: unknown) => void }} Caller */
 
 /**
  * Requests over the native HTTP cache, as the Fetch standard has them and as text. What is asked, stored and served is
@@ -128,36 +130,57 @@ class HttpFetch {
    * @returns {Promise<Response>}
    */
   #send(ask, signal) {
-    return new Promise((resolve, reject) => {
-      /** @type {Body | undefined} */
-      let body
-      let ticket = 0
-      const onEvent = (/** @type {NativeHead | NativeLimited | Buffer} */ event) => {
-        if (event instanceof Uint8Array) return body?.push(event)
-        if ('kind' in event) return this.#client.onLimited(event)
-        if (event.body) {
-          const bytes = ask.method === 'HEAD' ? undefined : event.body
-          return resolve(new WholeResponse(event, bytes))
-        }
-        body = new Body(this.#native, ticket)
-        resolve(streaming(event, body.stream))
+    return new Promise((resolve, reject) => this.#receive(ask, signal, { resolve, reject }))
+  }
+
+  /**
+   * @param {NativeAsk} ask
+   * @param {AbortSignal | undefined} signal
+   * @param {Caller | undefined} caller until the head is there: its promise holds the response, and so the body
+   */
+  #receive(ask, signal, caller) {
+    /** @type {WeakRef<Body> | undefined} */
+    let body
+    let ticket = 0
+    const onEvent = (/** @type {NativeHead | NativeLimited | Buffer} */ event) => {
+      if (event instanceof Uint8Array) return body?.deref()?.push(event)
+      if ('kind' in event) return this.#client.onLimited(event)
+      if (event.body) {
+        const bytes = ask.method === 'HEAD' ? undefined : event.body
+        caller?.resolve(new WholeResponse(event, bytes))
+      } else {
+        const arriving = new Body(this.#native, ticket)
+        body = new WeakRef(arriving)
+        caller?.resolve(streaming(event, arriving.stream))
       }
-      const start = (/** @type {number} */ opened) => {
-        ticket = opened
-        this.#native.fetch(ticket, ask)
-      }
-      promised(start, { signal, onEvent }).then(
-        () => body?.end(),
-        (error) => {
-          reject(error)
-          body?.fail(error)
-        },
-      )
-    })
+      caller = undefined
+    }
+    const start = (/** @type {number} */ opened) => {
+      ticket = opened
+      this.#native.fetch(ticket, ask)
+    }
+    promised(start, { signal, onEvent }).then(
+      () => body?.deref()?.end(),
+      (error) => {
+        caller?.reject(error)
+        body?.deref()?.fail(error)
+      },
+    )
   }
 }
 
-/** A body on its way. What is not read yet holds back the rest. */
+/**
+ * Bodies whose next piece is waited for. Perhaps nothing else holds those who wait; what holds a body with a piece that
+ * nobody has read is its reader.
+ *
+ * @type {Set<Body>}
+ */
+const awaited = new Set()
+
+/** Ends the requests of bodies that nobody can read any more. @type {FinalizationRegistry<number>} */
+const abandoned = new FinalizationRegistry((ticket) => settler.cancel(ticket))
+
+/** A body on its way. What is not read yet holds back the rest, and does not hold the process. */
 class Body {
   #native
   #ticket
@@ -173,18 +196,20 @@ class Body {
   constructor(native, ticket) {
     this.#native = native
     this.#ticket = ticket
+    abandoned.register(this, ticket, this)
     /** @type {ReadableStream<Uint8Array>} */
     this.stream = new ReadableStream({
       start: (controller) => {
         this.#controller = controller
       },
       pull: () => {
+        this.#await(true)
         if (this.#unread > 0) this.#native.grant(this.#ticket, this.#unread)
         this.#unread = 0
       },
       cancel: () => {
         if (!this.#done) settler.cancel(this.#ticket)
-        this.#done = true
+        this.#finish()
       },
     })
   }
@@ -194,17 +219,32 @@ class Body {
     if (this.#done) return
     this.#unread += piece.length
     this.#controller?.enqueue(piece)
+    if (Number(this.#controller?.desiredSize) <= 0) this.#await(false)
   }
 
   end() {
     if (!this.#done) this.#controller?.close()
-    this.#done = true
+    this.#finish()
   }
 
   /** @param {unknown} error */
   fail(error) {
     if (!this.#done) this.#controller?.error(error)
+    this.#finish()
+  }
+
+  /** @param {boolean} wanted whether the next piece is waited for */
+  #await(wanted) {
+    if (this.#done) return
+    if (wanted) awaited.add(this)
+    else awaited.delete(this)
+    rest(this.#ticket, !wanted)
+  }
+
+  #finish() {
     this.#done = true
+    awaited.delete(this)
+    abandoned.unregister(this)
   }
 }
 

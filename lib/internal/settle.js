@@ -21,7 +21,10 @@ const EVENT = 2
 
 /** @type {Map<number, Resolvers>} */
 const pending = new Map()
+/** Tickets whose work waits for JavaScript. They do not hold the event loop: who is to go on with them may be gone. @type {Set<number>} */
+const resting = new Set()
 let lastTicket = 0
+let held = false
 
 const settler = new native.Settler(drain)
 
@@ -113,7 +116,7 @@ function open(resolvers) {
   do lastTicket = (lastTicket + 1) >>> 0
   while (pending.has(lastTicket))
   pending.set(lastTicket, resolvers)
-  if (pending.size === 1) settler.hold(true)
+  hold()
   return lastTicket
 }
 
@@ -124,8 +127,30 @@ function open(resolvers) {
  */
 function take(ticket) {
   const resolvers = pending.get(ticket)
-  if (pending.delete(ticket) && pending.size === 0) settler.hold(false)
+  pending.delete(ticket)
+  resting.delete(ticket)
+  hold()
   return resolvers
 }
 
-module.exports = { settler, promised, open, take }
+/**
+ * Whether the work of a ticket waits for JavaScript to ask for more.
+ *
+ * @param {number} ticket
+ * @param {boolean} waits
+ */
+function rest(ticket, waits) {
+  if (waits && pending.has(ticket)) resting.add(ticket)
+  else resting.delete(ticket)
+  hold()
+}
+
+/** Holds the event loop while there is work that goes on by itself. */
+function hold() {
+  const needed = pending.size > resting.size
+  if (needed === held) return
+  held = needed
+  settler.hold(held)
+}
+
+module.exports = { settler, promised, open, take, rest }
