@@ -300,6 +300,16 @@ test('answers are fresh for as long as their content type says', async (t) => {
   )
 })
 
+test('a refusal of a host that is not GitHub says nothing of the next request', async (t) => {
+  const { url } = await serve(t, (request, response) => {
+    response.writeHead(request.url === '/x' ? 429 : 200).end('{}')
+  })
+  const client = new OptimizedGitHubClient(url, { cacheDir: join(await workspace(t), 'cache') })
+  await assert.rejects(client.cachedFetch('/x'), { code: 'ERR_AIWF_HTTP_STATUS', status: 429 })
+  await assert.rejects(client.cachedFetch('/x'), { code: 'ERR_AIWF_HTTP_STATUS', status: 429 })
+  assert.deepEqual(await client.cachedFetch('/y'), {})
+})
+
 test('headers may be an instance of Headers', async (t) => {
   const { server, client } = await setUp(t)
   await client.cachedFetch('/repos/o/r', { headers: new Headers({ 'X-Mine': '1' }) })

@@ -104,6 +104,11 @@ impl Budget {
         budget
     }
 
+    /// Whether GitHub's pace is kept to.
+    pub fn is_paced(&self) -> bool {
+        self.state.lock().limits.is_paced()
+    }
+
     /// Waits for the turn of such a request. `blocked` hears of the limit that it has to wait for, if there is one.
     pub async fn enter(
         self: &Arc<Self>,

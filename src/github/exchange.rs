@@ -8,7 +8,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use super::{
     budget::{self, Budget, Denied, Pass},
-    limits::{Limited, told},
+    limits::{Kind, Limited, told},
     retry,
     transport::{self, Failed, Request, Stream},
 };
@@ -201,7 +201,17 @@ impl Exchange<'_> {
         let Some(budget) = &self.budget else { return Ok(None) };
         let patient = self.terms.on_limit == OnLimit::Wait;
         let blocked = |limited: &Limited| self.tell(limited);
-        budget.enter(&self.request.method, self.url, patient, blocked).await.map(Some)
+        match budget.enter(&self.request.method, self.url, patient, blocked).await {
+            // How long GitHub's pauses last is known; another host that has refused one may answer the next.
+            Err(Denied::Limited(limited))
+                if self.terms.on_limit == OnLimit::Answer
+                    && limited.kind == Kind::Secondary
+                    && !budget.is_paced() =>
+            {
+                Ok(None)
+            }
+            entered => entered.map(Some),
+        }
     }
 
     /// Tells the limits of the answer; the one it ran into.
@@ -225,7 +235,7 @@ impl Exchange<'_> {
     /// The queue waits for the limits of the resource that was asked for, not for another that the answer named.
     async fn wait_elsewhere(&self, limited: &Limited) {
         let known = super::limits::resource::of(self.url.path());
-        if limited.resource != known && limited.kind == super::limits::Kind::Primary {
+        if limited.resource != known && limited.kind == Kind::Primary {
             tokio::time::sleep(limited.retry_after).await;
         }
     }

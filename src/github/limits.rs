@@ -111,6 +111,10 @@ impl<Waiter> Limits<Waiter> {
         }
     }
 
+    pub fn is_paced(&self) -> bool {
+        self.pacing.is_some()
+    }
+
     /// Queues a request. [`Self::release`] says when its turn has come, which may be at once.
     pub fn enqueue(&mut self, waiter: Waiter, claim: Claim) {
         self.arrivals += 1;
