@@ -112,7 +112,8 @@ mod tests {
 
     #[test]
     fn a_missing_folder_is_an_error() {
-        let error = clean_up(Path::new("/nonexistent"), Scope::All, SystemTime::now()).unwrap_err();
+        let missing = folder(&[]).path().join("missing");
+        let error = clean_up(&missing, Scope::All, SystemTime::now()).unwrap_err();
         assert_eq!(error.code(), "ENOENT");
     }
 }
