@@ -252,3 +252,54 @@ test('Octokit gets refusals as it knows them', async (t) => {
   server.inject({ secondary: 'with-headers' })
   await assert.rejects(octokit.rest.repos.get({ owner: 'o', repo: 'r' }), { status: 403 })
 })
+
+test('a request that can’t be made fails alone', async (t) => {
+  const { server, connect } = await setUp(t)
+  const { client } = connect({ pointsPerMinute: 900 })
+  const headers = { 'x-broken': 'a\nb' }
+  const results = await Promise.allSettled([
+    client.cachedFetch(commits(1), { headers }),
+    client.cachedFetch(commits(2)),
+    client.cachedFetch(commits(3), { headers }),
+    client.cachedFetch(commits(4)),
+  ])
+  assert.deepEqual(
+    results.map((result) => result.status === 'rejected' && result.reason.code),
+    ['ERR_AIWF_INVALID_REQUEST', false, 'ERR_AIWF_INVALID_REQUEST', false],
+  )
+  assert.equal(server.served.api, 2)
+})
+
+test('the timeout of a request counts while it waits for its turn', {
+  timeout: 10_000,
+}, async (t) => {
+  const { url, requests } = await serve(t, () => {})
+  const client = new OptimizedGitHubClient(url, {
+    cacheDir: await workspace(t),
+    pointsPerMinute: 900,
+  })
+  const first = new AbortController()
+  const hanging = client.cachedFetch('/first', { signal: first.signal })
+  const queued = client.cachedFetch('/second', { timeout: 50 })
+  await assert.rejects(queued, { code: 'ERR_AIWF_TIMEOUT', message: /turn/ })
+  first.abort()
+  await assert.rejects(hanging, { name: 'AbortError' })
+  assert.deepEqual(
+    requests.map((request) => request.url),
+    ['/first'],
+  )
+})
+
+test('a reset that is no time to wait for keeps nobody out', async (t) => {
+  const { url, requests } = await serve(t, (_, response) => {
+    response.writeHead(200, {
+      'x-ratelimit-limit': '10',
+      'x-ratelimit-remaining': '0',
+      'x-ratelimit-reset': String(Date.now() + 60_000),
+    })
+    response.end('{}')
+  })
+  const client = new OptimizedGitHubClient(url, { cacheDir: await workspace(t) })
+  for (const path of ['/1', '/2']) await client.cachedFetch(path)
+  assert.equal(requests.length, 2)
+})

@@ -86,6 +86,11 @@ impl Answer {
 }
 
 impl Live {
+    /// See [`Incoming::step_aside`].
+    pub fn step_aside(&mut self) {
+        self.incoming.step_aside();
+    }
+
     /// The next piece; at the end, when it is stored, `None`.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
         let piece = self.incoming.chunk().await?;

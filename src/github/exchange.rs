@@ -1,6 +1,9 @@
 //! One request and its answer, as often as it takes: when the limits let it through, and again after what passes.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use reqwest::Url;
@@ -10,7 +13,7 @@ use super::{
     budget::{self, Budget, Denied, Pass},
     limits::{Kind, Limited, told},
     retry,
-    transport::{self, Failed, Request, Stream},
+    transport::{Failed, Prepared, Redirects, Request, Stream},
 };
 use crate::{
     error::{Error, NetworkError, NetworkFailure, Result, without_credentials},
@@ -73,12 +76,17 @@ impl Incoming {
             None => self.stream.chunk().await?,
         };
         let Some(piece) = piece else {
-            self.pass = None;
+            self.step_aside();
             return Ok(None);
         };
         let left = self.left.checked_sub(piece.len() as u64);
         self.left = left.ok_or_else(|| too_large(&self.url))?;
         Ok(Some(piece))
+    }
+
+    /// No longer counts as under way: it is not GitHub that is waited for.
+    pub fn step_aside(&mut self) {
+        self.pass = None;
     }
 
     /// Reads on until it is clear whether a 403 is a secondary limit.
@@ -102,9 +110,8 @@ pub async fn send(
     budget: Option<Arc<Budget>>,
     listener: Option<&Listener>,
 ) -> Result<Incoming> {
-    let invalid = |error| NetworkError::new(NetworkFailure::InvalidUrl, &request.url, error);
-    let url = Url::parse(&request.url).map_err(invalid)?;
-    let exchange = Exchange { request: &request, url: &url, budget, terms, listener };
+    let prepared = Prepared::new(&request, Redirects::Return)?;
+    let exchange = Exchange { prepared, timeout: request.timeout, budget, terms, listener };
     let retries = if retry::is_idempotent(&request.method) { terms.retries } else { 0 };
     let (mut attempt, mut refusals) = (0, 0);
     loop {
@@ -147,8 +154,8 @@ enum Attempt {
 }
 
 struct Exchange<'a> {
-    request: &'a Request,
-    url: &'a Url,
+    prepared: Prepared,
+    timeout: Option<Duration>,
     budget: Option<Arc<Budget>>,
     terms: Terms,
     listener: Option<&'a Listener>,
@@ -156,16 +163,27 @@ struct Exchange<'a> {
 
 impl Exchange<'_> {
     async fn attempt(&self) -> Attempt {
-        let mut pass = match self.enter().await {
-            Ok(pass) => pass,
-            Err(Denied::Limited(limited)) => return Attempt::Limited(limited, None),
-            Err(Denied::Unreached) => {
-                let reason = "a request before it found no server";
-                let error = NetworkError::new(NetworkFailure::Connect, self.url.as_str(), reason);
-                return Attempt::Failed(error);
-            }
+        let url = self.prepared.url();
+        let fail =
+            |failure, reason| Attempt::Failed(NetworkError::new(failure, url.as_str(), reason));
+        let patient = self.terms.on_limit == OnLimit::Wait;
+        let (asked, enter) = (Instant::now(), self.enter(patient));
+        // Who is ready to wait for a reset does not mean that with a timeout.
+        let entered = match self.timeout.filter(|_| !patient) {
+            Some(timeout) => tokio::time::timeout(timeout, enter).await,
+            None => Ok(enter.await),
         };
-        let stream = match transport::open(self.request.clone()).await {
+        let mut pass = match entered {
+            Ok(Ok(pass)) => pass,
+            Ok(Err(Denied::Limited(limited))) => return Attempt::Limited(limited, None),
+            Ok(Err(Denied::Unreached)) => {
+                return fail(NetworkFailure::Connect, "a request before it found no server");
+            }
+            Err(_) => return fail(NetworkFailure::Timeout, "its turn did not come"),
+        };
+        let waited = if patient { Duration::ZERO } else { asked.elapsed() };
+        let left = self.timeout.map(|timeout| timeout.saturating_sub(waited));
+        let stream = match self.prepared.open(left).await {
             Ok(stream) => stream,
             Err(Failed { error, reached }) => {
                 if let Some(pass) = &mut pass {
@@ -175,14 +193,14 @@ impl Exchange<'_> {
             }
         };
         if stream.length().is_some_and(|length| length > self.terms.max_body_bytes)
-            && self.request.method != "HEAD"
+            && self.prepared.method() != "HEAD"
         {
-            return Attempt::Broken(too_large(self.url));
+            return Attempt::Broken(too_large(url));
         }
         let mut incoming = Incoming {
             status: stream.status,
             headers: Headers::new(stream.headers.iter().cloned()),
-            url: self.url.clone(),
+            url: url.clone(),
             stream,
             peeked: None,
             left: self.terms.max_body_bytes,
@@ -197,11 +215,10 @@ impl Exchange<'_> {
         }
     }
 
-    async fn enter(&self) -> Result<Option<Pass>, Denied> {
+    async fn enter(&self, patient: bool) -> Result<Option<Pass>, Denied> {
         let Some(budget) = &self.budget else { return Ok(None) };
-        let patient = self.terms.on_limit == OnLimit::Wait;
-        let blocked = |limited: &Limited| self.tell(limited);
-        match budget.enter(&self.request.method, self.url, patient, blocked).await {
+        let (method, url) = (self.prepared.method(), self.prepared.url());
+        match budget.enter(method, url, patient, |limited| self.tell(limited)).await {
             // How long GitHub's pauses last is known; another host that has refused one may answer the next.
             Err(Denied::Limited(limited))
                 if self.terms.on_limit == OnLimit::Answer
@@ -234,7 +251,7 @@ impl Exchange<'_> {
 
     /// The queue waits for the limits of the resource that was asked for, not for another that the answer named.
     async fn wait_elsewhere(&self, limited: &Limited) {
-        let known = super::limits::resource::of(self.url.path());
+        let known = super::limits::resource::of(self.prepared.url().path());
         if limited.resource != known && limited.kind == Kind::Primary {
             tokio::time::sleep(limited.retry_after).await;
         }

@@ -4,7 +4,8 @@
 //! ("Rate limits for the REST API", GitHub Docs):
 //!
 //! - *primary*: each resource has a budget until its reset. An answer tells what is left; requests under way count as
-//!   spent until theirs has come. Where nothing is known yet the first goes alone, and its answer tells.
+//!   spent until theirs has come. Where nothing is known yet the first goes alone, and its answer tells; if it is lost, the
+//!   others no longer wait.
 //! - *secondary*: at most so many at once, so many points a minute ([`pacing`]), and a pause for all when GitHub says so:
 //!   as long as it asks for, else a minute that doubles each time. After a pause the first goes alone.
 //!
@@ -132,7 +133,7 @@ impl<Waiter> Limits<Waiter> {
     /// The limit that stands in the way of a resource, if one does.
     pub fn limited(&self, resource: &str, now: Instant) -> Option<Limited> {
         let lane = self.lanes.get(resource)?;
-        match self.obstacle(resource, lane, now) {
+        match self.obstacle(lane, now) {
             Obstacle::Limit(kind, until) => Some(self.describe(kind, resource, until, now)),
             _ => None,
         }
@@ -162,12 +163,11 @@ impl<Waiter> Limits<Waiter> {
     /// When to call [`Self::release`] again if nothing is told before; `None` if nobody waits for the time.
     pub fn next_release(&self, now: Instant) -> Option<Duration> {
         let waiting = self.lanes.iter().filter(|(_, lane)| !lane.queue.is_empty());
-        let times =
-            waiting.filter_map(|(resource, lane)| match self.obstacle(resource, lane, now) {
-                Obstacle::None => Some(self.paced_until.unwrap_or(now)),
-                Obstacle::Limit(_, until) => Some(until),
-                Obstacle::Answer => None,
-            });
+        let times = waiting.filter_map(|(_, lane)| match self.obstacle(lane, now) {
+            Obstacle::None => Some(self.paced_until.unwrap_or(now)),
+            Obstacle::Limit(_, until) => Some(until),
+            Obstacle::Answer => None,
+        });
         times.min().map(|at| at.saturating_duration_since(now))
     }
 
@@ -187,7 +187,11 @@ impl<Waiter> Limits<Waiter> {
             Outcome::Unreached => return (None, self.give_up(resource, now)),
             Outcome::Lost => {
                 self.settled += 1;
-                self.lane(resource).lost += 1;
+                let lane = self.lane(resource);
+                lane.lost += 1;
+                if matches!(lane.known, Known::Left(_, reset) if reset <= now) {
+                    lane.known = Known::Nothing;
+                }
             }
             Outcome::Answered(budget, refusal) => {
                 let exact = permit.alone_since == Some(self.settled);
@@ -254,15 +258,15 @@ impl<Waiter> Limits<Waiter> {
 
     /// The one who has waited longest of those that may go.
     fn next(&self, now: Instant) -> Option<Claim> {
-        let fronts = self.lanes.iter().filter_map(|(resource, lane)| {
+        let fronts = self.lanes.values().filter_map(|lane| {
             let (arrival, _, claim) = lane.queue.front()?;
-            let free = matches!(self.obstacle(resource, lane, now), Obstacle::None);
+            let free = matches!(self.obstacle(lane, now), Obstacle::None);
             free.then_some((*arrival, *claim))
         });
         fronts.min_by_key(|(arrival, _)| *arrival).map(|(_, claim)| claim)
     }
 
-    fn obstacle(&self, resource: &str, lane: &Lane<Waiter>, now: Instant) -> Obstacle {
+    fn obstacle(&self, lane: &Lane<Waiter>, now: Instant) -> Obstacle {
         if let Some(until) = self.pause {
             if now < until {
                 return Obstacle::Limit(Kind::Secondary, until);
@@ -271,7 +275,9 @@ impl<Waiter> Limits<Waiter> {
                 return Obstacle::Answer;
             }
         }
-        let ends = self.rules.points_per_minute.is_some() && resource != resource::RATE_LIMIT;
+        if self.is_probing(lane, now) && lane.unanswered > 0 {
+            return Obstacle::Answer;
+        }
         match &lane.known {
             Known::Left(budget, reset) if now < *reset => {
                 let left = budget.remaining.saturating_sub(lane.lost);
@@ -282,14 +288,23 @@ impl<Waiter> Limits<Waiter> {
                     return Obstacle::Answer;
                 }
             }
-            Known::Left(..) if lane.unanswered > 0 => return Obstacle::Answer,
-            Known::Nothing if ends && lane.unanswered > 0 => return Obstacle::Answer,
             _ => {}
         }
         match self.under_way < self.rules.max_concurrent {
             true => Obstacle::None,
             false => Obstacle::Answer,
         }
+    }
+
+    /// Whether one goes alone, so that its answer tells what the others may. Where an answer was lost nobody waits for
+    /// the next.
+    fn is_probing(&self, lane: &Lane<Waiter>, now: Instant) -> bool {
+        let unknown = match &lane.known {
+            Known::Nothing => lane.lost == 0,
+            Known::Unlimited => false,
+            Known::Left(_, reset) => *reset <= now,
+        };
+        unknown && self.is_paced()
     }
 
     /// Takes the impatient out of the queues that wait for a limit.
@@ -317,17 +332,15 @@ impl<Waiter> Limits<Waiter> {
 
     /// Those who wait for the answer of one that found no server.
     fn give_up(&mut self, resource: &'static str, now: Instant) -> Vec<(Waiter, Turn)> {
-        let probing = self.rules.points_per_minute.is_some();
-        let lane = self.lane(resource);
-        let waits = match &lane.known {
-            Known::Nothing => probing,
-            Known::Unlimited => false,
-            Known::Left(_, reset) => *reset <= now,
-        };
-        if !waits || lane.unanswered > 0 {
+        let probed = |lane: &&Lane<Waiter>| self.is_probing(lane, now) && lane.unanswered == 0;
+        if self.lanes.get(resource).filter(probed).is_none() {
             return Vec::new();
         }
-        lane.queue.drain(..).map(|(_, waiter, _)| (waiter, Turn::Unreached)).collect()
+        self.lane(resource)
+            .queue
+            .drain(..)
+            .map(|(_, waiter, _)| (waiter, Turn::Unreached))
+            .collect()
     }
 
     fn learn(&mut self, asked: &'static str, told: Option<Budget>, exact: bool, now: Instant) {

@@ -48,7 +48,7 @@ pub struct Request {
     pub url: String,
     /// Of several under one name, the last is sent.
     pub headers: Vec<(String, String)>,
-    pub body: Option<Vec<u8>>,
+    pub body: Option<Bytes>,
     /// For the whole exchange; `None` leaves it to the others.
     pub timeout: Option<Duration>,
     pub timeouts: Timeouts,
@@ -97,19 +97,16 @@ impl Response {
 
 /// Sends `request` and reads the whole answer.
 pub async fn send(request: Request) -> Result<Response> {
-    let url = request.url.clone();
-    let fail = |error: reqwest::Error| NetworkError::new(failure(&error), &url, root(&error));
-    let mut response = execute(&request, Redirects::Follow).await.map_err(|failed| failed.error)?;
+    let prepared = Prepared::new(&request, Redirects::Follow)?;
+    let answer = prepared.execute(request.timeout).await.map_err(|failed| failed.error)?;
+    let url = answer.url().to_string();
+    let (status, headers) = (answer.status().as_u16(), pairs(answer.headers()));
+    let mut stream = Stream { status, headers, url: request.url, response: answer };
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(fail)? {
-        append(&mut body, &chunk, &url)?;
+    while let Some(piece) = stream.chunk().await? {
+        append(&mut body, &piece, &stream.url)?;
     }
-    Ok(Response {
-        status: response.status().as_u16(),
-        headers: pairs(response.headers()),
-        body,
-        url: response.url().to_string(),
-    })
+    Ok(Response { status, headers: stream.headers, body, url })
 }
 
 /// Adds a piece to a body that is read whole.
@@ -138,13 +135,6 @@ pub struct Failed {
     pub reached: bool,
 }
 
-/// Sends `request`, follows no redirect, and hands the body on as it arrives.
-pub async fn open(request: Request) -> Result<Stream, Failed> {
-    let response = execute(&request, Redirects::Return).await?;
-    let (status, headers) = (response.status().as_u16(), pairs(response.headers()));
-    Ok(Stream { status, headers, url: request.url, response })
-}
-
 impl Stream {
     /// The length of the body, if it was told and the body is not encoded.
     pub fn length(&self) -> Option<u64> {
@@ -159,51 +149,76 @@ impl Stream {
     }
 }
 
-async fn execute(request: &Request, redirects: Redirects) -> Result<reqwest::Response, Failed> {
-    let unsent = |error| Failed { error, reached: false };
-    let client = client(&request.url, redirects, request.timeouts).map_err(unsent)?;
-    let built = build(request).map_err(unsent)?;
-    let response = client.execute(built).await.map_err(|error| Failed {
-        error: NetworkError::new(failure(&error), &request.url, root(&error)),
-        reached: !error.is_connect(),
-    })?;
-    let has = |name| response.headers().contains_key(name);
-    if has("transfer-encoding") && has("content-length") {
-        // RFC 9112 section 6.1: it "ought to be handled as an error".
-        let reason = "it has a length and chunks at once";
-        let error = NetworkError::new(NetworkFailure::Protocol, &request.url, reason);
-        return Err(Failed { error, reached: true });
-    }
-    Ok(response)
+/// A request that can be sent, as often as need be.
+pub struct Prepared {
+    client: Client,
+    method: Method,
+    url: Url,
+    headers: HeaderMap,
+    body: Option<Bytes>,
 }
 
-fn build(request: &Request) -> Result<reqwest::Request, NetworkError> {
-    let invalid = |failure| {
-        let url = &request.url;
-        move |reason: String| NetworkError::new(failure, url, reason)
-    };
-    let invalid_request = invalid(NetworkFailure::InvalidRequest);
-    let url = Url::parse(&request.url)
-        .map_err(|error| invalid(NetworkFailure::InvalidUrl)(error.to_string()))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        let reason = format!("the scheme '{}' is not supported", url.scheme());
-        return Err(invalid(NetworkFailure::InvalidUrl)(reason));
+impl Prepared {
+    /// Fails if there is no such request.
+    pub fn new(request: &Request, redirects: Redirects) -> Result<Self, NetworkError> {
+        let invalid = |failure, reason: String| NetworkError::new(failure, &request.url, reason);
+        let invalid_url = |reason| invalid(NetworkFailure::InvalidUrl, reason);
+        let invalid_request = |reason| invalid(NetworkFailure::InvalidRequest, reason);
+        let url = Url::parse(&request.url).map_err(|error| invalid_url(error.to_string()))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            let reason = format!("the scheme '{}' is not supported", url.scheme());
+            return Err(invalid_url(reason));
+        }
+        let method = request.method.parse();
+        let method =
+            method.map_err(|_| invalid_request(format!("'{}' is not a method", request.method)))?;
+        let mut headers = HeaderMap::new();
+        for (name, value) in &request.headers {
+            // The value may be a secret, so only the name is told.
+            let (Ok(header), Some(value)) = (name.parse::<HeaderName>(), header_value(value))
+            else {
+                return Err(invalid_request(format!("the header '{name}' is not valid")));
+            };
+            headers.insert(header, value);
+        }
+        let client = client(&request.url, redirects, request.timeouts)?;
+        Ok(Self { client, method, url, headers, body: request.body.clone() })
     }
-    let method: Method = request
-        .method
-        .parse()
-        .map_err(|_| invalid_request(format!("'{}' is not a method", request.method)))?;
-    let mut built = reqwest::Request::new(method, url);
-    *built.timeout_mut() = request.timeout;
-    for (name, value) in &request.headers {
-        // The value may be a secret, so only the name is told.
-        let (Ok(header), Some(value)) = (name.parse::<HeaderName>(), header_value(value)) else {
-            return Err(invalid_request(format!("the header '{name}' is not valid")));
-        };
-        built.headers_mut().insert(header, value);
+
+    pub fn method(&self) -> &str {
+        self.method.as_str()
     }
-    *built.body_mut() = request.body.clone().map(Into::into);
-    Ok(built)
+
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Sends it and hands the body on as it arrives. The `timeout` is for all of it.
+    pub async fn open(&self, timeout: Option<Duration>) -> Result<Stream, Failed> {
+        let response = self.execute(timeout).await?;
+        let (status, headers) = (response.status().as_u16(), pairs(response.headers()));
+        Ok(Stream { status, headers, url: self.url.to_string(), response })
+    }
+
+    async fn execute(&self, timeout: Option<Duration>) -> Result<reqwest::Response, Failed> {
+        let mut request = reqwest::Request::new(self.method.clone(), self.url.clone());
+        *request.timeout_mut() = timeout;
+        request.headers_mut().clone_from(&self.headers);
+        *request.body_mut() = self.body.clone().map(Into::into);
+        let url = self.url.as_str();
+        let response = self.client.execute(request).await.map_err(|error| Failed {
+            error: NetworkError::new(failure(&error), url, root(&error)),
+            reached: !error.is_connect(),
+        })?;
+        let has = |name| response.headers().contains_key(name);
+        if has("transfer-encoding") && has("content-length") {
+            // RFC 9112 section 6.1: it "ought to be handled as an error".
+            let reason = "it has a length and chunks at once";
+            let error = NetworkError::new(NetworkFailure::Protocol, url, reason);
+            return Err(Failed { error, reached: true });
+        }
+        Ok(response)
+    }
 }
 
 /// HTTP fields are bytes; JavaScript has a character for each.
@@ -220,7 +235,7 @@ fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
 
 /// Who follows redirects.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Redirects {
+pub enum Redirects {
     /// The client.
     Follow,
     /// The caller.

@@ -360,3 +360,42 @@ fn who_waits_for_one_that_finds_no_server_hears_of_it() {
     assert!(matches!(others[..], [(1, Turn::Unreached), (2, Turn::Unreached)]));
     assert!(limits.is_idle(now + Duration::from_secs(60)) && !limits.is_idle(now));
 }
+
+#[test]
+fn after_a_lost_answer_nobody_waits_for_the_next() {
+    let now = Instant::now();
+    let mut limits = Limits::new(RULES, now);
+    let claim = Claim { resource: resource::CORE, points: pacing::points("GET"), patient: true };
+    for waiter in 0..3 {
+        limits.enqueue(waiter, claim);
+    }
+    let Some((0, Turn::Go(permit))) = limits.release(now).pop() else { panic!() };
+    limits.settle(&permit, Outcome::Lost, now);
+    assert!(matches!(limits.release(now)[..], [(1, Turn::Go(_)), (2, Turn::Go(_))]));
+}
+
+#[test]
+fn a_budget_that_has_ended_is_asked_for_again_where_there_must_be_one() {
+    for (points_per_minute, at_once) in [(Some(900), 1), (None, 3)] {
+        let now = Instant::now();
+        let mut limits = Limits::new(Rules { points_per_minute, ..RULES }, now);
+        let claim =
+            Claim { resource: resource::CORE, points: pacing::points("GET"), patient: true };
+        limits.enqueue(0, claim);
+        let Some((0, Turn::Go(permit))) = limits.release(now).pop() else { panic!() };
+        let budget = Budget {
+            resource: None,
+            limit: 60,
+            remaining: 9,
+            used: 51,
+            reset: EPOCH,
+            reset_in: SECOND,
+        };
+        limits.settle(&permit, Outcome::Answered(Some(budget), Refusal::No), now);
+        limits.finish();
+        for waiter in 1..4 {
+            limits.enqueue(waiter, claim);
+        }
+        assert_eq!(limits.release(now + SECOND).len(), at_once);
+    }
+}

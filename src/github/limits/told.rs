@@ -11,6 +11,10 @@ use crate::{
 /// Clocks tell whole seconds, of both ends of a span.
 const ROUNDING: Duration = Duration::from_secs(1);
 
+/// In seconds. GitHub's windows are an hour at most; other hosts have days, and some tell their reset in milliseconds, which
+/// is no time to wait for.
+const LONGEST_WINDOW: u64 = 86_400;
+
 /// What is left of a budget.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Budget {
@@ -34,14 +38,16 @@ impl Budget {
         let reset = i64::try_from(field("x-ratelimit-reset")?).ok()?;
         let told = headers.first("date").and_then(|text| date::parse(text, now)).unwrap_or(now);
         let left = u64::try_from(reset.saturating_sub(told)).unwrap_or(0);
+        if left > LONGEST_WINDOW {
+            return None;
+        }
         Some(Self {
             resource: headers.first("x-ratelimit-resource").map(str::to_owned),
             limit,
             remaining,
             used: field("x-ratelimit-used").unwrap_or(limit.saturating_sub(remaining)),
             reset,
-            // No budget is made to last longer than a day, whatever a header says.
-            reset_in: Duration::from_secs(left.min(86_400)) + ROUNDING,
+            reset_in: Duration::from_secs(left) + ROUNDING,
         })
     }
 }
@@ -105,6 +111,8 @@ mod tests {
         let budget = Budget::read(&headers(&LEFT), 784_111_790).unwrap();
         assert_eq!(budget.reset_in, Duration::from_secs(10 + 1));
         assert_eq!(Budget::read(&headers(&LEFT[..2]), 0), None);
+        let milliseconds = [LEFT[0], LEFT[1], ("x-ratelimit-reset", "784111800000")];
+        assert_eq!(Budget::read(&headers(&milliseconds), 784_111_790), None);
     }
 
     #[test]
@@ -112,8 +120,8 @@ mod tests {
         let used_up = [LEFT[0], ("x-ratelimit-remaining", "0"), LEFT[2]];
         let later = ("retry-after", "30");
         let pause = Some(Duration::from_secs(30));
-        assert_eq!(refusal(403, &headers(&used_up), 0), Refusal::Primary);
-        assert_eq!(refusal(429, &headers(&used_up), 0), Refusal::Primary);
+        assert_eq!(refusal(403, &headers(&used_up), 784_111_790), Refusal::Primary);
+        assert_eq!(refusal(429, &headers(&used_up), 784_111_790), Refusal::Primary);
         assert_eq!(refusal(403, &headers(&[later]), 0), Refusal::Secondary(pause));
         assert_eq!(refusal(429, &headers(&[]), 0), Refusal::Secondary(None));
         assert_eq!(refusal(403, &headers(&LEFT), 0), Refusal::Perhaps);
