@@ -4,7 +4,8 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { GitHubAPICache } from '../lib/index.js'
+import { GitHubAPICache, OptimizedGitHubClient } from '../lib/index.js'
+import { serve } from './support/http-server.mjs'
 import { workspace } from './support/workspace.mjs'
 
 const command = fileURLToPath(new URL('../bin/aiwf-native.js', import.meta.url))
@@ -43,6 +44,19 @@ test('counts, verifies, cleans and clears a cache', async (t) => {
   assert.match(run('stats', '--cache-dir', cacheDir).stdout, /: 2 entries, /)
   assert.match(run('clear', '--cache-dir', cacheDir).stdout, /^2 entries removed/)
   assert.equal(json('stats').entries, 0)
+})
+
+test('counts and clears what a client has fetched', async (t) => {
+  const cacheDir = join(await workspace(t), 'cache')
+  const { url } = await serve(t, (_, response) => {
+    response.writeHead(200, { 'cache-control': 'max-age=60' }).end('content')
+  })
+  await (await new OptimizedGitHubClient(url, { cacheDir }).fetch('/')).text()
+  const stats = () => JSON.parse(run('stats', '--cache-dir', cacheDir, '--json').stdout)
+  assert.ok(stats().entries > 0)
+  assert.equal(run('verify', '--cache-dir', cacheDir).status, 0)
+  assert.equal(run('clear', '--cache-dir', cacheDir).status, 0)
+  assert.equal(stats().entries, 0)
 })
 
 test('says what is wrong with a call', async (t) => {

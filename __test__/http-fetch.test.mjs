@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -381,5 +382,100 @@ test('bodies are decoded, and served decoded from the cache', async (t) => {
       assert.equal(response.headers.get('content-encoding'), null)
     }
     assert.match(String(requests[0].headers['accept-encoding']), new RegExp(coding))
+  }
+})
+
+test('a body can be read into memory of one’s own, as that of the global fetch', async (t) => {
+  let release = () => {}
+  const { client } = await setUp(t, (request, response) => {
+    response.write('0123')
+    release = () => response.end(request.url === '/' ? '456789' : undefined)
+  })
+  const { body } = await client.fetch('/')
+  const reader = /** @type {ReadableStream<Uint8Array>} */ (body).getReader({ mode: 'byob' })
+  const first = await reader.read(new Uint8Array(3))
+  assert.equal(Buffer.from(first.value ?? []).toString(), '012')
+  release()
+  let rest = ''
+  for (;;) {
+    const { value, done } = await reader.read(new Uint8Array(4))
+    rest += Buffer.from(value ?? [])
+    if (done) break
+  }
+  assert.equal(rest, '3456789')
+
+  // Read right up to the end, which comes while somebody waits.
+  const other = (await client.fetch('/other')).body?.getReader({ mode: 'byob' })
+  assert.equal((await other?.read(new Uint8Array(4)))?.value?.length, 4)
+  const last = other?.read(new Uint8Array(4))
+  release()
+  assert.deepEqual(await last, { value: new Uint8Array(0), done: true })
+})
+
+test('without the network by choice nothing is sent', async (t) => {
+  const { client, requests } = await setUp(t, (_, response) => response.end('here'), {
+    offline: 'force',
+  })
+  /** @type {RequestInit[]} */
+  const asked = [
+    {},
+    { method: 'POST', body: 'x' },
+    { method: 'DELETE' },
+    { cache: 'no-store' },
+    { cache: 'reload' },
+    { headers: { 'if-none-match': '"v1"' } },
+    { headers: { range: 'bytes=0-1' } },
+  ]
+  for (const init of asked) {
+    const response = await client.fetch('/', init)
+    assert.equal(response.status, 504, JSON.stringify(init))
+  }
+  await assert.rejects(client.cachedFetch('/', { method: 'POST' }), { status: 504 })
+  assert.equal(requests.length, 0)
+})
+
+test('another base URL and another folder count from the next request on', async (t) => {
+  const fresh = counting({ 'cache-control': 'max-age=60' })
+  const { client } = await setUp(t, fresh)
+  await client.fetch('/')
+  const other = await serve(t, fresh)
+  client.baseUrl = other.url
+  client.cache.cacheDir = join(await workspace(t), 'elsewhere')
+  await (await client.fetch('/')).text()
+  assert.equal(other.requests.length, 1)
+  assert.deepEqual((await readdir(client.cache.cacheDir)).includes('http'), true)
+  const next = new OptimizedGitHubClient(other.url, { cacheDir: client.cache.cacheDir })
+  assert.equal(served(await next.fetch('/')), 'hit')
+})
+
+test('to clear the cache forgets responses as well, and what stores nothing makes no folder', async (t) => {
+  const { client, cacheDir, url } = await setUp(t, counting({ 'cache-control': 'max-age=60' }))
+  const posted = await client.fetch('/', { method: 'POST', body: 'x' })
+  await posted.text()
+  await client.cache.clear()
+  assert.equal(existsSync(cacheDir), false)
+  await (await client.fetch('/')).text()
+  const { entries, bytes } = await client.cache.diskStats()
+  assert.ok(entries >= 1 && bytes > 0)
+  assert.deepEqual(await client.cache.verify(), { damagedEntries: 0, damagedBytes: 0 })
+  // Of an earlier process too.
+  await new OptimizedGitHubClient(url, { cacheDir }).cache.clear()
+  await client.cache.clear()
+  assert.equal((await client.cache.diskStats()).entries, 0)
+  assert.equal(served(await client.fetch('/')), 'miss')
+})
+
+test('bodies that wait for their readers hold up no other request', {
+  timeout: 20_000,
+}, async (t) => {
+  const { client } = await setUp(
+    t,
+    (request, response) => response.end(request.url === '/small' ? 'small' : huge),
+    { maxConcurrent: 3 },
+  )
+  const unread = await Promise.all(['/1', '/2', '/3'].map((path) => client.fetch(path)))
+  assert.equal(await (await client.fetch('/small')).text(), 'small')
+  for (const response of unread) {
+    assert.equal((await response.arrayBuffer()).byteLength, huge.length)
   }
 })

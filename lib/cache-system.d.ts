@@ -284,7 +284,7 @@ export interface GitHubClientOptions extends CacheOptions {
   /**
    * What `fetch` does with stored responses when the network is gone: `'never'` serves them only where
    * `stale-if-error` allows it, `'auto'` however stale (unless they must be revalidated), `'force'` never asks the
-   * network at all and answers 504 for what is not stored. Default `'never'`.
+   * network at all, whatever the method, and answers 504 for what is not stored. Default `'never'`.
    */
   offline?: 'never' | 'auto' | 'force'
   /**
@@ -297,7 +297,10 @@ export interface GitHubClientOptions extends CacheOptions {
   connectTimeout?: number
   /** Milliseconds of silence while an answer is awaited or read. Default 30,000. */
   idleTimeout?: number
-  /** Milliseconds for a whole exchange, with `retries` for each attempt. None by default. */
+  /**
+   * Milliseconds for a whole exchange, with `retries` for each attempt. None by default. What a request waits for
+   * its turn under GitHub's limits counts, but with `onRateLimit: 'wait'`.
+   */
   timeout?: number
   /** The longest body in bytes, decoded; beyond it `ERR_AIWF_TOO_LARGE`. None by default, for text about 512 MiB. */
   maxBodyBytes?: number
@@ -313,7 +316,10 @@ export interface GitHubClientOptions extends CacheOptions {
    * for github.com and ghe.com, as GitHub documents, and Infinity elsewhere.
    */
   pointsPerMinute?: number
-  /** Requests to the API under way at once, their bodies included. Default 100, GitHub's limit. */
+  /**
+   * Requests to the API under way at once, their bodies included unless those wait for their reader. Default 100, GitHub's
+   * limit.
+   */
   maxConcurrent?: number
   /**
    * Whether `fetch` (and `http`) validate what another token has stored, so that a new token costs no body. GitHub's `ETag`
@@ -474,7 +480,9 @@ export interface DownloadOptions {
 export class OptimizedGitHubClient extends EventEmitter<{ rateLimit: [info: RateLimitInfo] }> {
   /** @param baseUrl default `'https://api.github.com'` */
   constructor(baseUrl?: string, cacheOptions?: GitHubClientOptions)
+  /** As `cache.cacheDir`, it may be changed; requests that begin later follow it. */
   baseUrl: string
+  /** Its `clear`, `verify` and `diskStats` cover the responses of `fetch` as well. */
   readonly cache: GitHubAPICache
   /** 60 calls a minute by default. May be replaced by anything with `waitForNext()`. */
   rateLimiter: {
@@ -498,7 +506,7 @@ export class OptimizedGitHubClient extends EventEmitter<{ rateLimit: [info: Rate
    * `cache: 'no-store'`, or a request with conditions of its own).
    *
    * Responses live in the folder `http` of `cacheDir`, within `maxMemoryBytes` and `maxDiskBytes` of their own, apart by
-   * `Authorization`, which is not stored itself. A body is stored when all of it was read, up to 32 MiB. The
+   * `Authorization` and `Cookie`, which are not stored themselves. A body is stored when all of it was read, up to 32 MiB. The
    * rate limiter is not awaited, GitHub's own limits are kept to. Bodies are decoded; `Content-Encoding` and `Content-Length` then are gone.
    * @throws {NetworkError} {@link RateLimitError}; the signal's reason
    */

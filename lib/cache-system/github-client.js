@@ -4,9 +4,9 @@
 const { EventEmitter } = require('node:events')
 const { join, resolve } = require('node:path')
 const args = require('../internal/arguments.js')
+const { ClientCache } = require('./client-cache.js')
 const { clientOptions } = require('./client-options.js')
 const { DirectoryDownload } = require('./directory-download.js')
-const { GitHubAPICache } = require('./github-api-cache.js')
 const { HttpFetch } = require('./http-fetch.js')
 const { RateLimiter } = require('./rate-limiter.js')
 const { SingleFlight } = require('./single-flight.js')
@@ -21,7 +21,7 @@ const { SingleFlight } = require('./single-flight.js')
 class OptimizedGitHubClient extends EventEmitter {
   #options
   #apiCalls = 0
-  /** @type {InstanceType<typeof HttpFetch> | undefined} */
+  /** The network, and what it was made for. @type {{ http: InstanceType<typeof HttpFetch>, of: string } | undefined} */
   #http
   /** Requests that follow the response headers. */
   #flights = /** @type {InstanceType<typeof SingleFlight<undefined>>} */ (new SingleFlight())
@@ -37,7 +37,8 @@ class OptimizedGitHubClient extends EventEmitter {
     this.baseUrl = args.string('baseUrl', baseUrl).replace(/\/+$/, '')
     this.#options = clientOptions(args.object('cacheOptions', cacheOptions))
     const { cacheDir, ttl, cache } = this.#options
-    this.cache = new GitHubAPICache(cacheDir, ttl, cache)
+    /** @type {types.GitHubAPICache} */
+    this.cache = new ClientCache(cacheDir, ttl, cache, () => this.#network)
     // A property, so that it can be handed on alone.
     /** @type {types.OptimizedGitHubClient['fetch']} */
     this.fetch = async (input, init) => {
@@ -157,7 +158,7 @@ class OptimizedGitHubClient extends EventEmitter {
   }
 
   getStats() {
-    const github = this.#http?.limits() ?? { resources: {}, underWay: 0, waiting: 0 }
+    const github = this.#http?.http.limits() ?? { resources: {}, underWay: 0, waiting: 0 }
     const rateLimit = { ...this.rateLimiter.getStats?.(), github }
     return { cache: this.cache.getStats(), rateLimit }
   }
@@ -167,19 +168,26 @@ class OptimizedGitHubClient extends EventEmitter {
   }
 
   get #network() {
-    this.#http ??= new HttpFetch(
-      {
-        ...this.#options.network,
-        folder: join(resolve(this.cache.cacheDir), 'http'),
-        apiUrl: this.baseUrl,
-      },
+    const { baseUrl, cache } = this
+    const of = JSON.stringify([baseUrl, cache.cacheDir])
+    if (this.#http?.of !== of) this.#http = { http: this.#connect(baseUrl, cache.cacheDir), of }
+    return this.#http.http
+  }
+
+  /**
+   * @param {string} apiUrl
+   * @param {string} cacheDir
+   */
+  #connect(apiUrl, cacheDir) {
+    const folder = join(resolve(cacheDir), 'http')
+    return new HttpFetch(
+      { ...this.#options.network, folder, apiUrl },
       {
         timeout: this.#options.timeout,
         headers: (url) => ({ 'user-agent': 'aiwf', ...this.#authorization(url) }),
         onLimited: (limited) => this.#tell(limited),
       },
     )
-    return this.#http
   }
 
   /**

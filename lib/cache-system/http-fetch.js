@@ -6,7 +6,7 @@ const { traced } = require('../internal/errors.js')
 const { promised, rest, settler } = require('../internal/settle.js')
 const { WholeResponse, streaming } = require('./whole-response.js')
 
-/** @import { NativeAsk, NativeFetcherOptions, NativeHead, NativeLimited, NativeText } from '../../binding.js' */
+/** @import { DiskExtent, NativeAsk, NativeFetcherOptions, NativeHead, NativeLimited, NativeText } from '../../binding.js' */
 
 /** Methods whose case does not count. */
 const NORMALIZED = /^(delete|get|head|options|post|put)$/i
@@ -75,6 +75,21 @@ class HttpFetch {
   textAtOnce(ask) {
     const head = this.#atOnce(ask)
     return head && head.status >= 200 && head.status < 300 ? head.body?.toString() : undefined
+  }
+
+  /** Forgets all stored responses. @returns {Promise<void>} */
+  clear() {
+    return traced(promised((ticket) => this.#native.clear(ticket)))
+  }
+
+  /** What is stored on disk. @returns {Promise<DiskExtent>} */
+  extent() {
+    return traced(promised((ticket) => this.#native.extent(ticket)))
+  }
+
+  /** Removes what is damaged on disk. @returns {Promise<DiskExtent>} */
+  verify() {
+    return traced(promised((ticket) => this.#native.verify(ticket)))
   }
 
   /** What is known of GitHub's limits, once it was asked. */
@@ -185,7 +200,7 @@ class Body {
   #native
   #ticket
   #unread = 0
-  /** @type {ReadableStreamDefaultController<Uint8Array> | undefined} */
+  /** @type {import('node:stream/web').ReadableByteStreamController | undefined} */
   #controller
   #done = false
 
@@ -197,8 +212,10 @@ class Body {
     this.#native = native
     this.#ticket = ticket
     abandoned.register(this, ticket, this)
+    rest(ticket, true)
     /** @type {ReadableStream<Uint8Array>} */
     this.stream = new ReadableStream({
+      type: 'bytes',
       start: (controller) => {
         this.#controller = controller
       },
@@ -218,12 +235,16 @@ class Body {
   push(piece) {
     if (this.#done) return
     this.#unread += piece.length
-    this.#controller?.enqueue(piece)
-    if (Number(this.#controller?.desiredSize) <= 0) this.#await(false)
+    // Whoever waits for one more is noted by `pull`.
+    this.#await(false)
+    // The stream takes the memory for its own, which that of a `Buffer` can't be.
+    this.#controller?.enqueue(new Uint8Array(piece))
   }
 
   end() {
     if (!this.#done) this.#controller?.close()
+    // Who reads into memory of his own gets it back.
+    this.#controller?.byobRequest?.respond(0)
     this.#finish()
   }
 

@@ -3,7 +3,7 @@
 
 const { existsSync } = require('node:fs')
 const { parseArgs } = require('node:util')
-const { GitHubAPICache } = require('../cache-system.js')
+const { OptimizedGitHubClient } = require('../cache-system.js')
 const { defaultCacheDir } = require('./cache-dir.js')
 const { bytes } = require('./summary.js')
 
@@ -31,13 +31,15 @@ const OPTIONS = /** @type {const} */ ({
   help: { type: 'boolean', short: 'h' },
 })
 
+/** @typedef {OptimizedGitHubClient['cache']} Cache */
+
 /**
  * What a command found or did, its text, and its exit code.
  *
  * @typedef {{ result: object, text: string, code?: number }} Outcome
  */
 
-/** @type {Record<string, (cache: GitHubAPICache) => Promise<Outcome>>} */
+/** @type {Record<string, (cache: Cache) => Promise<Outcome>>} */
 const actions = {
   async stats(cache) {
     const { entries, bytes: size } = await cache.diskStats()
@@ -94,7 +96,7 @@ async function cache(args) {
 }
 
 /**
- * @param {(cache: GitHubAPICache) => Promise<Outcome>} action
+ * @param {(cache: Cache) => Promise<Outcome>} action
  * @param {string} cacheDir
  * @param {number} ttl
  * @param {boolean} json
@@ -106,7 +108,8 @@ async function run(action, cacheDir, ttl, json) {
     return 1
   }
   try {
-    const opened = new GitHubAPICache(cacheDir, ttl)
+    // That of a client has the responses that follow HTTP's rules as well.
+    const { cache: opened } = new OptimizedGitHubClient(undefined, { cacheDir, ttl })
     await opened.init()
     const { result, text, code = 0 } = await action(opened)
     console.log(json ? JSON.stringify(result, null, 2) : text)

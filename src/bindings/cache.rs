@@ -13,6 +13,7 @@ use napi::{
 use napi_derive::napi;
 use parking_lot::Mutex;
 
+pub use self::values::DiskExtent;
 use self::{
     values::{CacheRules, EntryPolicy, HeldEntry, PromotedEntry, TtlBounds},
     worker::{Job, Worker},

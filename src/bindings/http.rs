@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 
 use self::limits::{NativeLimited, NativeLimits};
 use super::{
+    cache::DiskExtent,
     raw,
     settle::{Reporter, Settler, Ticket},
 };
@@ -158,6 +159,11 @@ impl NativeFetcher {
                     (piece, _) => piece,
                 } {
                     let bytes = piece.len().min(WINDOW) as u32;
+                    if let Body::Live(live) = &mut rest
+                        && window.available_permits() < bytes as usize
+                    {
+                        live.step_aside();
+                    }
                     if let Ok(permit) = window.acquire_many(bytes).await {
                         permit.forget();
                     }
@@ -218,6 +224,27 @@ impl NativeFetcher {
         if let Some(window) = self.windows.lock().get(&ticket) {
             window.add_permits((bytes as usize).min(WINDOW));
         }
+    }
+
+    /// Forgets all stored responses.
+    #[napi(catch_unwind)]
+    pub fn clear(&self, ticket: Ticket) {
+        let store = Arc::clone(self.fetcher.store());
+        self.reporter.spawn(ticket, |_| async move { store.clear().await });
+    }
+
+    /// What is stored on disk: a `DiskExtent`.
+    #[napi(catch_unwind)]
+    pub fn extent(&self, ticket: Ticket) {
+        let store = Arc::clone(self.fetcher.store());
+        self.reporter.spawn(ticket, |_| async move { store.extent().await.map(DiskExtent::from) });
+    }
+
+    /// Removes what is damaged: a `DiskExtent`.
+    #[napi(catch_unwind)]
+    pub fn verify(&self, ticket: Ticket) {
+        let store = Arc::clone(self.fetcher.store());
+        self.reporter.spawn(ticket, |_| async move { store.verify().await.map(DiskExtent::from) });
     }
 
     /// The budget that the last request counted against.

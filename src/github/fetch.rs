@@ -99,6 +99,10 @@ impl Fetcher {
         Self { store: Arc::new(store), settings, budget: Mutex::default() }
     }
 
+    pub fn store(&self) -> &Arc<HttpStore> {
+        &self.store
+    }
+
     /// The budget that the last request counted against.
     pub fn budget(&self) -> Option<Arc<Budget>> {
         self.budget.lock().clone()
@@ -166,7 +170,7 @@ impl Fetcher {
             method: ask.method.clone(),
             url: ask.url.to_string(),
             headers: headers.clone().into_inner(),
-            body: ask.body.as_ref().map(|body| body.to_vec()),
+            body: ask.body.clone(),
             timeout: options.timeout,
             timeouts: self.settings.timeouts,
         };
@@ -193,14 +197,14 @@ struct Call<'a> {
 impl Call<'_> {
     async fn answer(&self) -> Result<Answer> {
         let Self { fetcher, ask, options, .. } = *self;
-        if !is_cacheable(ask) || options.mode == Mode::NoStore {
+        let offline = fetcher.settings.offline == Offline::Force;
+        if !offline && (!is_cacheable(ask) || options.mode == Mode::NoStore) {
             return self.pass(Served::Bypass).await;
         }
         let stored = match self.look_up().await {
             Ok(answer) => return Ok(answer),
             Err(stored) => stored,
         };
-        let offline = fetcher.settings.offline == Offline::Force;
         if offline
             || options.mode == Mode::OnlyIfCached
             || CacheControl::of_request(&ask.headers).only_if_cached

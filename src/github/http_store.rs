@@ -22,7 +22,8 @@ use ring::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cache::{Disk, Entry, Key, Stamp},
+    cache::{Disk, Entry, Key, Stamp, disk::Extent},
+    error::{Result, SystemError},
     http_cache::{Headers, Stored, vary},
     runtime,
 };
@@ -94,7 +95,7 @@ impl HttpStore {
         }
         let (url, request) = (url.clone(), request.clone());
         self.blocking(move |store| {
-            let secret = store.secret();
+            let secret = store.known_secret()?;
             let index = store.index(url_key(secret, &url))?;
             let mut keys = index.sets.iter().map(|set| index.key(secret, &url, set, &request));
             keys.find_map(|key| store.response(key))
@@ -133,7 +134,7 @@ impl HttpStore {
     pub async fn latest(self: &Arc<Self>, url: &Url) -> Option<Arc<Stored>> {
         let url = url.clone();
         let latest = move |store: &Self| {
-            let index = store.index(url_key(store.secret(), &url))?;
+            let index = store.index(url_key(store.known_secret()?, &url))?;
             store.response(Key(index.latest?))
         };
         self.blocking(latest).await.flatten()
@@ -171,11 +172,38 @@ impl HttpStore {
     pub async fn invalidate(self: &Arc<Self>, url: &Url) {
         let url = url.clone();
         self.blocking(move |store| {
-            let key = url_key(store.secret(), &url);
+            let Some(secret) = store.known_secret() else { return };
+            let key = url_key(secret, &url);
             store.memory.invalidate(&key);
             let _ = store.disk.lock().remove(key);
         })
         .await;
+    }
+
+    /// Forgets all responses.
+    pub async fn clear(self: &Arc<Self>) -> Result<()> {
+        self.memory.invalidate_all();
+        self.on_disk("unlink", Disk::clear).await
+    }
+
+    /// What is on disk.
+    pub async fn extent(self: &Arc<Self>) -> Result<Extent> {
+        self.on_disk("read", Disk::extent).await
+    }
+
+    /// Drops what is damaged on disk.
+    pub async fn verify(self: &Arc<Self>) -> Result<Extent> {
+        self.on_disk("read", Disk::verify).await
+    }
+
+    async fn on_disk<T: Default + Send + 'static>(
+        self: &Arc<Self>,
+        syscall: &'static str,
+        work: impl FnOnce(&mut Disk) -> io::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let done = self.blocking(move |store| work(&mut store.disk.lock())).await;
+        let failed = |error| SystemError::new(&error, syscall).path(&self.folder).into();
+        done.unwrap_or_else(|| Ok(T::default())).map_err(failed)
     }
 
     async fn blocking<T: Send + 'static>(
@@ -207,7 +235,16 @@ impl HttpStore {
         Some(stored)
     }
 
-    /// The secret of this folder. Where it can be neither read nor written, one for this process alone.
+    /// The secret of this folder, if there is one: without it nothing is stored.
+    fn known_secret(&self) -> Option<&hmac::Key> {
+        if self.secret.get().is_none() {
+            let bytes = read_secret(&self.folder)?;
+            let _ = self.secret.set(hmac::Key::new(hmac::HMAC_SHA256, &bytes));
+        }
+        self.secret.get()
+    }
+
+    /// The secret of this folder, which is made if there is none. Where it can be neither read nor written, one for this process alone.
     fn secret(&self) -> &hmac::Key {
         self.secret.get_or_init(|| {
             let bytes = secret_in(&self.folder).unwrap_or_else(|_| random());
@@ -277,12 +314,15 @@ fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
+fn read_secret(folder: &Path) -> Option<[u8; 32]> {
+    fs::read(folder.join(SECRET_FILE)).ok()?.try_into().ok()
+}
+
 /// The secret in the folder, which is made if there is none. Of several who make one at once, one wins: the file
 /// appears with its content.
 fn secret_in(folder: &Path) -> io::Result<[u8; 32]> {
     let path = folder.join(SECRET_FILE);
-    let read = || fs::read(&path).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-    if let Some(secret) = read() {
+    if let Some(secret) = read_secret(folder) {
         return Ok(secret);
     }
     make_private(folder)?;
@@ -296,12 +336,12 @@ fn secret_in(folder: &Path) -> io::Result<[u8; 32]> {
     let written = options.open(&draft).and_then(|mut file| file.write_all(&secret));
     // A damaged secret is replaced; a whole one that somebody else made meanwhile stays.
     let linked = written.and_then(|()| match fs::hard_link(&draft, &path) {
-        Err(_) if read().is_none() => fs::rename(&draft, &path),
+        Err(_) if read_secret(folder).is_none() => fs::rename(&draft, &path),
         _ => Ok(()),
     });
     let _ = fs::remove_file(&draft);
     linked?;
-    read().ok_or_else(|| io::ErrorKind::InvalidData.into())
+    read_secret(folder).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 fn make_private(folder: &Path) -> io::Result<()> {

@@ -6,7 +6,7 @@ use napi_derive::napi;
 
 use crate::{
     bindings::raw::Text,
-    cache::{Entry, Meta, Policy, Terms},
+    cache::{Entry, Meta, Policy, Terms, disk::Extent},
 };
 
 /// The bounds of a cache, and how it judges what is fresh.
@@ -106,4 +106,10 @@ impl StoredEntry {
 pub struct DiskExtent {
     pub entries: f64,
     pub bytes: f64,
+}
+
+impl From<Extent> for DiskExtent {
+    fn from(extent: Extent) -> Self {
+        Self { entries: extent.entries as f64, bytes: extent.bytes as f64 }
+    }
 }

@@ -154,5 +154,5 @@ fn nothing((): ()) -> Answer {
 }
 
 fn extent(extent: Extent) -> Answer {
-    Either3::B(DiskExtent { entries: extent.entries as f64, bytes: extent.bytes as f64 })
+    Either3::B(extent.into())
 }
