@@ -1,6 +1,7 @@
 //! The threads every engine shares: one tokio runtime for the process.
 //!
-//! Two threads turn the network and the timers; a bounded set of blocking threads does file work, first
+//! One thread turns the network and the timers: a second would take work over from it, and each time one has to wake the
+//! other, which costs more than what there is to do. A bounded set of blocking threads does file work, first
 //! come first served. The runtime is never shut down: an ending worker thread must not take the
 //! others' work with it, and at process exit its threads die with the process.
 
@@ -15,7 +16,7 @@ pub const BLOCKING_THREADS: usize = 16;
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     #[expect(clippy::expect_used, reason = "without threads no engine can work at all")]
     tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(1)
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_name("aiwf-native")
         .enable_all()
