@@ -11,6 +11,7 @@
 //!
 //! Waiting requests pass first come first served, apart by resource: an empty budget holds up no other.
 
+mod account;
 mod claim;
 pub mod pacing;
 pub mod resource;
@@ -25,6 +26,7 @@ use std::{
 
 pub use self::claim::{Claim, Kind, Limited, Outcome, Permit, Rules, Turn};
 use self::{
+    account::{Account, Obstacle},
     pacing::Pacing,
     told::{Budget, Refusal},
 };
@@ -34,8 +36,6 @@ const PAUSE: Duration = Duration::from_secs(60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
 /// GitHub has about fifteen.
 const MOST_RESOURCES: usize = 64;
-/// By how many seconds answers of one window may differ about its end.
-const SAME_RESET: i64 = 2;
 
 #[derive(Debug)]
 pub struct Limits<Waiter> {
@@ -56,31 +56,11 @@ pub struct Limits<Waiter> {
     strikes: u32,
 }
 
+/// Those who wait for one resource, by their arrival.
 #[derive(Debug)]
 struct Lane<Waiter> {
     queue: VecDeque<(u64, Waiter, Claim)>,
-    known: Known,
-    unanswered: usize,
-    /// Those without an answer that the server may have counted.
-    lost: u64,
-}
-
-#[derive(Debug, Default)]
-enum Known {
-    #[default]
-    Nothing,
-    /// It answers, and has no limit.
-    Unlimited,
-    Left(Budget, Instant),
-}
-
-/// What stands in the way of the next of a lane.
-enum Obstacle {
-    None,
-    /// Until then; a limit that the impatient do not wait for.
-    Limit(Kind, Instant),
-    /// An answer that is on its way, of whichever resource or of this one.
-    Answer,
+    account: Account,
 }
 
 impl<Waiter> Limits<Waiter> {
@@ -134,7 +114,7 @@ impl<Waiter> Limits<Waiter> {
     pub fn limited(&self, resource: &str, now: Instant) -> Option<Limited> {
         let lane = self.lanes.get(resource)?;
         match self.obstacle(lane, now) {
-            Obstacle::Limit(kind, until) => Some(self.describe(kind, resource, until, now)),
+            Some(Obstacle::Limit(kind, until)) => Some(self.describe(kind, resource, until, now)),
             _ => None,
         }
     }
@@ -151,8 +131,8 @@ impl<Waiter> Limits<Waiter> {
             let settled = self.settled;
             let lane = self.lane(resource);
             let Some((_, waiter, _)) = lane.queue.pop_front() else { break };
-            let alone_since = (lane.unanswered == 0).then_some(settled);
-            lane.unanswered += 1;
+            let alone_since = (lane.account.unanswered == 0).then_some(settled);
+            lane.account.unanswered += 1;
             self.unanswered += 1;
             self.under_way += 1;
             released.push((waiter, Turn::Go(Permit { resource, admitted: now, alone_since })));
@@ -162,11 +142,11 @@ impl<Waiter> Limits<Waiter> {
 
     /// When to call [`Self::release`] again if nothing is told before; `None` if nobody waits for the time.
     pub fn next_release(&self, now: Instant) -> Option<Duration> {
-        let waiting = self.lanes.iter().filter(|(_, lane)| !lane.queue.is_empty());
-        let times = waiting.filter_map(|(_, lane)| match self.obstacle(lane, now) {
-            Obstacle::None => Some(self.paced_until.unwrap_or(now)),
-            Obstacle::Limit(_, until) => Some(until),
-            Obstacle::Answer => None,
+        let waiting = self.lanes.values().filter(|lane| !lane.queue.is_empty());
+        let times = waiting.filter_map(|lane| match self.obstacle(lane, now) {
+            None => Some(self.paced_until.unwrap_or(now)),
+            Some(Obstacle::Limit(_, until)) => Some(until),
+            Some(Obstacle::Answer) => None,
         });
         times.min().map(|at| at.saturating_duration_since(now))
     }
@@ -180,18 +160,13 @@ impl<Waiter> Limits<Waiter> {
     ) -> (Option<Limited>, Vec<(Waiter, Turn)>) {
         let resource = permit.resource;
         self.unanswered -= 1;
-        let lane = self.lane(resource);
-        lane.unanswered -= 1;
+        self.lane(resource).account.unanswered -= 1;
         match outcome {
             Outcome::Unsent => {}
             Outcome::Unreached => return (None, self.give_up(resource, now)),
             Outcome::Lost => {
                 self.settled += 1;
-                let lane = self.lane(resource);
-                lane.lost += 1;
-                if matches!(lane.known, Known::Left(_, reset) if reset <= now) {
-                    lane.known = Known::Nothing;
-                }
+                self.lane(resource).account.lose(now);
             }
             Outcome::Answered(budget, refusal) => {
                 let exact = permit.alone_since == Some(self.settled);
@@ -212,10 +187,9 @@ impl<Waiter> Limits<Waiter> {
 
     /// What was told last, by resource.
     pub fn budgets(&self) -> impl Iterator<Item = (&str, &Budget)> {
-        self.lanes.iter().filter_map(|(resource, lane)| match &lane.known {
-            Known::Left(budget, _) => Some((resource.as_str(), budget)),
-            _ => None,
-        })
+        self.lanes
+            .iter()
+            .filter_map(|(resource, lane)| Some((resource.as_str(), lane.account.budget()?)))
     }
 
     pub fn under_way(&self) -> usize {
@@ -234,23 +208,17 @@ impl<Waiter> Limits<Waiter> {
 
     /// Whether forgetting all of it would make no difference.
     pub fn is_idle(&self, now: Instant) -> bool {
-        let quiet = |lane: &Lane<Waiter>| match &lane.known {
-            Known::Left(_, reset) => *reset <= now,
-            _ => true,
-        };
         self.under_way == 0
             && self.waiting() == 0
             && self.paused_for(now).is_none()
             && self.pacing.as_ref().is_none_or(|pacing| pacing.is_full(now))
-            && self.lanes.values().all(quiet)
+            && self.lanes.values().all(|lane| lane.account.is_over(now))
     }
 
     fn lane(&mut self, resource: &str) -> &mut Lane<Waiter> {
         if !self.lanes.contains_key(resource) {
-            let free = resource == resource::RATE_LIMIT;
-            let known = if free { Known::Unlimited } else { Known::Nothing };
-            let lane = Lane { queue: VecDeque::new(), known, unanswered: 0, lost: 0 };
-            self.lanes.insert(resource.to_owned(), lane);
+            let account = Account::new(resource == resource::RATE_LIMIT);
+            self.lanes.insert(resource.to_owned(), Lane { queue: VecDeque::new(), account });
         }
         #[expect(clippy::expect_used, reason = "it was put there if it was not")]
         self.lanes.get_mut(resource).expect("a lane")
@@ -260,51 +228,22 @@ impl<Waiter> Limits<Waiter> {
     fn next(&self, now: Instant) -> Option<Claim> {
         let fronts = self.lanes.values().filter_map(|lane| {
             let (arrival, _, claim) = lane.queue.front()?;
-            let free = matches!(self.obstacle(lane, now), Obstacle::None);
-            free.then_some((*arrival, *claim))
+            self.obstacle(lane, now).is_none().then_some((*arrival, *claim))
         });
         fronts.min_by_key(|(arrival, _)| *arrival).map(|(_, claim)| claim)
     }
 
-    fn obstacle(&self, lane: &Lane<Waiter>, now: Instant) -> Obstacle {
+    fn obstacle(&self, lane: &Lane<Waiter>, now: Instant) -> Option<Obstacle> {
         if let Some(until) = self.pause {
             if now < until {
-                return Obstacle::Limit(Kind::Secondary, until);
+                return Some(Obstacle::Limit(Kind::Secondary, until));
             }
             if self.unanswered > 0 {
-                return Obstacle::Answer;
+                return Some(Obstacle::Answer);
             }
         }
-        if self.is_probing(lane, now) && lane.unanswered > 0 {
-            return Obstacle::Answer;
-        }
-        match &lane.known {
-            Known::Left(budget, reset) if now < *reset => {
-                let left = budget.remaining.saturating_sub(lane.lost);
-                if left == 0 {
-                    return Obstacle::Limit(Kind::Primary, *reset);
-                }
-                if lane.unanswered as u64 >= left {
-                    return Obstacle::Answer;
-                }
-            }
-            _ => {}
-        }
-        match self.under_way < self.rules.max_concurrent {
-            true => Obstacle::None,
-            false => Obstacle::Answer,
-        }
-    }
-
-    /// Whether one goes alone, so that its answer tells what the others may. Where an answer was lost nobody waits for
-    /// the next.
-    fn is_probing(&self, lane: &Lane<Waiter>, now: Instant) -> bool {
-        let unknown = match &lane.known {
-            Known::Nothing => lane.lost == 0,
-            Known::Unlimited => false,
-            Known::Left(_, reset) => *reset <= now,
-        };
-        unknown && self.is_paced()
+        let full = self.under_way >= self.rules.max_concurrent;
+        lane.account.obstacle(self.is_paced(), now).or(full.then_some(Obstacle::Answer))
     }
 
     /// Takes the impatient out of the queues that wait for a limit.
@@ -332,23 +271,17 @@ impl<Waiter> Limits<Waiter> {
 
     /// Those who wait for the answer of one that found no server.
     fn give_up(&mut self, resource: &'static str, now: Instant) -> Vec<(Waiter, Turn)> {
-        let probed = |lane: &&Lane<Waiter>| self.is_probing(lane, now) && lane.unanswered == 0;
-        if self.lanes.get(resource).filter(probed).is_none() {
+        let paced = self.is_paced();
+        let Lane { queue, account } = self.lane(resource);
+        if !paced || !account.is_unknown(now) || account.unanswered > 0 {
             return Vec::new();
         }
-        self.lane(resource)
-            .queue
-            .drain(..)
-            .map(|(_, waiter, _)| (waiter, Turn::Unreached))
-            .collect()
+        queue.drain(..).map(|(_, waiter, _)| (waiter, Turn::Unreached)).collect()
     }
 
     fn learn(&mut self, asked: &'static str, told: Option<Budget>, exact: bool, now: Instant) {
-        let Some(mut told) = told else {
-            let known = &mut self.lane(asked).known;
-            if matches!(known, Known::Nothing) {
-                *known = Known::Unlimited;
-            }
+        let Some(told) = told else {
+            self.lane(asked).account.learn_that_there_is_none();
             return;
         };
         let resource = told.resource.clone().unwrap_or_else(|| asked.to_owned());
@@ -357,22 +290,7 @@ impl<Waiter> Limits<Waiter> {
         }
         // It was asked for under another name: what was under way there says nothing of this one.
         let exact = exact && resource == asked;
-        let Lane { known, lost, .. } = self.lane(&resource);
-        if let Known::Left(budget, reset) = known {
-            let later = told.reset - budget.reset;
-            if later < -SAME_RESET || (*reset <= now && later <= SAME_RESET) {
-                return;
-            }
-            if later <= SAME_RESET && !exact {
-                told.remaining = told.remaining.min(budget.remaining);
-                told.used = told.used.max(budget.used);
-            }
-        }
-        if exact {
-            *lost = 0;
-        }
-        let reset = now + told.reset_in;
-        *known = Known::Left(told, reset);
+        self.lane(&resource).account.learn(told, exact, now);
     }
 
     /// Takes a refusal to heart. `resource` is the one that the answer names.
@@ -406,11 +324,7 @@ impl<Waiter> Limits<Waiter> {
     }
 
     fn describe(&self, kind: Kind, resource: &str, until: Instant, now: Instant) -> Limited {
-        let known = self.lanes.get(resource).map(|lane| &lane.known);
-        let budget = match known {
-            Some(Known::Left(budget, _)) => Some(budget.clone()),
-            _ => None,
-        };
+        let budget = self.lanes.get(resource).and_then(|lane| lane.account.budget()).cloned();
         let retry_after = until.saturating_duration_since(now);
         Limited { kind, resource: resource.to_owned(), budget, retry_after }
     }
