@@ -2,9 +2,12 @@
 // What a sample holds beside the contract's figures, and where it comes from.
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { mock, test } from 'node:test'
 import v8 from 'node:v8'
 import { MemoryProfiler } from '../lib/memory-profiler.js'
+import { workspace } from './support/workspace.mjs'
 
 const MIB = 1024 * 1024
 const linux = process.platform === 'linux'
@@ -77,7 +80,7 @@ test('a replaced process.memoryUsage is asked, and its figures are judged as the
   }
 })
 
-test('a replaced process.memoryUsage may lack figures', (context) => {
+test('a replaced process.memoryUsage may lack figures', async (context) => {
   const made = () => ({ rss: 3, heapTotal: 2, heapUsed: 1 })
   context.mock.method(process, 'memoryUsage', /** @type {any} */ (made))
   const profiler = quiet({ alertInterval: 1000, externalThreshold: 1 })
@@ -85,9 +88,12 @@ test('a replaced process.memoryUsage may lack figures', (context) => {
   assert.deepEqual(profiler.alerts, [])
   assert.deepEqual(profiler.generateReport().current, made())
   assert.match(profiler.prometheus(), /^process_resident_memory_bytes 3$/m)
-  profiler.startProfiling()
-  profiler.takeSample()
-  profiler.stopProfiling()
+  const ofBeat = await sampled(profiler, ({ process, heapStale }) => process && !heapStale)
+  assert.deepEqual(ofBeat.memory, made())
+  profiler.createSnapshot('now')
+  const report = join(await workspace(context), 'report.html')
+  await profiler.generateHTMLReport(report)
+  assert.doesNotMatch(await readFile(report, 'utf8'), /NaN|undefined/)
 })
 
 test('a tight loop of samples is no leak', () => {

@@ -31,7 +31,10 @@ class AnomalyWatch {
       const anomaly = detector.push(value)
       if (anomaly) found.push({ metric, value, ...anomaly, timestamp })
     }
-    for (const metric of METRICS) push(metric, memory[metric])
+    for (const metric of METRICS) {
+      // One that a replaced `process.memoryUsage` made up need not be there.
+      if (Number.isFinite(memory[metric])) push(metric, memory[metric])
+    }
     if (eventLoopDelay !== undefined) push('eventLoopDelay', eventLoopDelay)
     sample.anomalyScores = scores
     return found

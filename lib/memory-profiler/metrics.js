@@ -4,12 +4,10 @@
 const v8 = require('node:v8')
 
 const native = require('../internal/native.js')
+const { noMemory } = require('./readings.js')
 
 /** @import * as types from '../memory-profiler.js' */
 /** @import { CollectionHistogram } from '../../binding.js' */
-
-/** Of figures that a replaced `process.memoryUsage` leaves out. */
-const noMemory = { rss: 0, heapTotal: 0, heapUsed: 0, external: 0, arrayBuffers: 0 }
 
 /**
  * The figures of a profiler in Prometheus' text format.

@@ -4,7 +4,7 @@
 const native = require('../internal/native.js')
 const { AnomalyWatch } = require('./anomalies.js')
 const { CollectionCounter, collectGarbage } = require('./collections.js')
-const { readHeap } = require('./readings.js')
+const { noMemory, readHeap } = require('./readings.js')
 
 /** @import * as types from '../memory-profiler.js' */
 /** @import { MemoryLeakRule } from '../../binding.js' */
@@ -84,7 +84,7 @@ class Session {
    */
   judge(sample) {
     if (!this.#beat) return
-    const { heapUsed, heapTotal, external, rss } = sample.memory
+    const { heapUsed, heapTotal, external, rss } = { ...noMemory, ...sample.memory }
     return this.#leaks.beat(sample.timestamp, heapUsed, heapTotal, external, rss) ?? undefined
   }
 
