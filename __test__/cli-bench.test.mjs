@@ -82,6 +82,20 @@ describe('bench', () => {
     assert.match(stdout, /█+ +\d+$/m)
   })
 
+  test('fails with a table when a test is slower than it may be', async (t) => {
+    const file = join(await workspace(t), 'suite.mjs')
+    await suite(file, 1_000_000)
+    const slow = await run('bench', file, '--iterations', '3', '--max-duration', '0.000001')
+    assert.equal(slow.status, 1)
+    assert.match(slow.stderr, /^Performance regression detected$/m)
+    assert.match(slow.stderr, /^Test +Average +Threshold$/m)
+    assert.match(slow.stderr, /^Suite › steps +[\d.]+ \S+ +1\.00 ns$/m)
+    assert.match(slow.stdout, /^steps is too slow: /m)
+    const fast = await run('bench', file, '--iterations', '3', '--max-duration', '3600000')
+    assert.deepEqual([fast.status, fast.stderr], [0, ''])
+    assert.doesNotMatch(fast.stdout, /too slow/)
+  })
+
   test('fails if a test does, or a file is no suite', async (t) => {
     const file = join(await workspace(t), 'suite.mjs')
     await writeFile(
@@ -104,6 +118,8 @@ describe('bench', () => {
       [],
       ['x.js', '--runs', 'many'],
       ['x.js', '--format', 'pdf'],
+      ['x.js', '--max-duration', 'long'],
+      ['x.js', '--max-duration', '-1'],
       ['--colour'],
       ['x.js', '--iterations', '-1'],
     ]) {

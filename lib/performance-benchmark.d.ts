@@ -24,6 +24,11 @@ export interface BenchmarkTestOptions {
    * 2 %, at most for two seconds or 100 calls; the result's `steadyState` says whether they did. `'fixed'` by default.
    */
   warmup?: 'fixed' | 'steady'
+  /**
+   * Milliseconds an iteration may take on average. A test that takes longer is `slow` and fails the report. That of a test
+   * counts before that of its suite, and that before the benchmark's; `Infinity` is none, which is the default.
+   */
+  threshold?: number
 }
 
 /** How one run is watched and ended. */
@@ -70,8 +75,8 @@ export interface BenchmarkOptions extends BenchmarkTestOptions {
 }
 
 /** Options with their defaults. */
-export type BenchmarkSettings = Required<Omit<BenchmarkOptions, 'time' | 'warmup'>> &
-  Pick<BenchmarkOptions, 'time' | 'warmup'>
+export type BenchmarkSettings = Required<Omit<BenchmarkOptions, 'time' | 'warmup' | 'threshold'>> &
+  Pick<BenchmarkOptions, 'time' | 'warmup' | 'threshold'>
 
 export interface BenchmarkHooks {
   /** Runs before. If it fails, so does the test, or every test of the suite. */
@@ -89,7 +94,7 @@ export interface BenchmarkTest extends BenchmarkTestOptions, BenchmarkHooks {
   fn: (context: BenchmarkContext) => unknown
 }
 
-export interface BenchmarkSuite extends BenchmarkHooks {
+export interface BenchmarkSuite extends BenchmarkHooks, Pick<BenchmarkTestOptions, 'threshold'> {
   name: string
   tests: BenchmarkTest[]
 }
@@ -173,6 +178,10 @@ export interface BenchmarkTestResult {
   totalTime: number
   /** Why it failed: the first error's message. */
   error?: string
+  /** The one that applies, if any. */
+  threshold?: number
+  /** With a threshold: whether the average duration is above it. Missing without any duration. */
+  slow?: boolean
   /** With `warmup: 'steady'`: whether it was reached. */
   steadyState?: boolean
   /** With `time`: calls of one iteration. */
@@ -462,6 +471,7 @@ export interface BenchmarkReport {
   /** Changes when a reader of older reports would not understand newer ones. */
   schemaVersion: 1
   timestamp: number
+  /** `'failed'` if a test failed or is slow, or the comparison detected a regression. */
   summary: { totalSuites: number; totalTests: number; overallStatus: 'passed' | 'failed' }
   suites: BenchmarkSuiteResult[]
   loadTests: LoadTestResult[]
@@ -558,7 +568,7 @@ export class PerformanceBenchmark {
   generateHTMLReport(path: string): Promise<string>
   /** Writes the report for a pull request; resolves to the path. */
   generateMarkdownReport(path: string): Promise<string>
-  /** Writes the report as JUnit XML for CI servers: tests that failed or regressed are failures. */
+  /** Writes the report as JUnit XML for CI servers: tests that failed, regressed or are slow are failures. */
   generateJUnitReport(path: string): Promise<string>
 }
 

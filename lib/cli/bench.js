@@ -18,6 +18,7 @@ Runs the benchmark suites that modules export: { name, tests: [{ name, fn }] }, 
 Options:
   --runs <n>              processes, one after the other (default 1); from 4 on regressions are told from chance
   --baseline <file>       compare with the newest results in this file
+  --max-duration <ms>     what a test may take on average, unless it or its suite has a threshold of its own
   --save <file>           add the results to this file, which is made if there is none
   --format <name>         ${FORMATS.join(', ')} (default text)
   --json                  the same as --format json
@@ -30,13 +31,14 @@ Options:
   --histogram             with the format text: how the timings are spread
   -h, --help              show this help
 
-Exit code: 0 done, 1 a test failed or got slower than the baseline, 2 called wrongly.
+Exit code: 0 done, 1 a test failed or is slower than its threshold or the baseline, 2 called wrongly.
 `
 
 /** @satisfies {import('node:util').ParseArgsConfig['options']} */
 const OPTIONS = /** @type {const} */ ({
   runs: { type: 'string' },
   baseline: { type: 'string' },
+  'max-duration': { type: 'string' },
   save: { type: 'string' },
   format: { type: 'string' },
   json: { type: 'boolean' },
@@ -95,6 +97,10 @@ function parse(args) {
   const format = FORMATS.find((known) => known === wanted)
   if (!format) throw new Error(`--format must be one of ${FORMATS.join(', ')}, not '${wanted}'`)
   if (files.length === 0 && !values.help) throw new Error('expected the file of a suite')
+  const { 'max-duration': maxDuration } = values
+  if (maxDuration !== undefined && !/^\d+(\.\d+)?$/.test(maxDuration)) {
+    throw new Error(`--max-duration must be a number of milliseconds, not '${maxDuration}'`)
+  }
   const runs = number('runs')
   const benchmark = new PerformanceBenchmark({
     silent: true,
@@ -103,6 +109,7 @@ function parse(args) {
     time: number('time'),
     timeout: number('timeout'),
     warmup: values.steady ? 'steady' : undefined,
+    threshold: maxDuration === undefined ? undefined : Number(maxDuration),
   })
   const { baseline, save, output, histogram, help } = values
   return { files, runs, format, benchmark, baseline, save, output, histogram, help }
@@ -128,10 +135,11 @@ async function run({ files, runs, format, benchmark, baseline, save, output, his
       : render(report, format)
   if (output === undefined) console.log(shown)
   else await publish(output, shown)
-  if (comparison?.detected) {
-    console.error(`Performance regression detected\n\n${slower(comparison)}`)
+  const tables = [tooSlow(report), comparison?.detected && slower(comparison)].filter(Boolean)
+  if (tables.length > 0) {
+    console.error(['Performance regression detected', ...tables].join('\n\n'))
   }
-  return comparison?.detected || report.summary.overallStatus === 'failed' ? 1 : 0
+  return report.summary.overallStatus === 'failed' ? 1 : 0
 }
 
 /** @param {types.BenchmarkProgress} news @returns {[number, string]} */
@@ -152,6 +160,7 @@ function text(benchmark, { suites, comparison, systemInfo }, { histogram, colour
     lines.push('', colours.bold(suite.name), columns([HEADS, ...suite.tests.map(row)]))
     for (const test of suite.tests) {
       if (test.error !== undefined) lines.push(colours.bad(`${test.name} failed: ${test.error}`))
+      if (test.slow) lines.push(colours.bad(`${test.name} is too slow: ${averageOf(test)}`))
       if (test.optimizedAway) lines.push(colours.bad(`${test.name} was optimised away`))
       if (test.steadyState === false)
         lines.push(colours.bad(`${test.name} reached no steady state`))
@@ -222,6 +231,21 @@ function isClear({ detected, suites }) {
       uncompared.length > 0 || comparisons.some(({ outcome }) => outcome === 'inconclusive'),
   )
   return !detected && !doubtful
+}
+
+/** @param {types.BenchmarkTestResult} test */
+function averageOf({ statistics: { duration }, threshold = 0 }) {
+  return `${time(duration?.avg ?? 0)} on average, above ${time(threshold)}`
+}
+
+/** The table of what is slower than its threshold; nothing if nothing is. @param {types.BenchmarkReport} report */
+function tooSlow({ suites }) {
+  const rows = suites.flatMap(({ name: suite, tests }) =>
+    tests.flatMap(({ name, slow, threshold = 0, statistics: { duration } }) =>
+      slow && duration ? [[`${suite} › ${name}`, time(duration.avg), time(threshold)]] : [],
+    ),
+  )
+  return rows.length > 0 && columns([['Test', 'Average', 'Threshold'], ...rows])
 }
 
 /** The table of what got slower. @param {types.BaselineComparison} comparison */

@@ -2,6 +2,7 @@
 'use strict'
 
 const args = require('../internal/arguments.js')
+const { checked } = require('./threshold.js')
 
 /** @import * as types from '../performance-benchmark.js' */
 
@@ -13,10 +14,12 @@ const MAX_DELAY = 2 ** 31 - 1
  *
  * @param {types.BenchmarkTestOptions} options
  */
-function testOptions({ iterations, warmupIterations, timeout, concurrency, time, warmup }) {
+function testOptions(options) {
+  const { iterations, warmupIterations, timeout, concurrency, time, warmup, threshold } = options
   if (warmup !== undefined && warmup !== 'fixed' && warmup !== 'steady') {
     throw args.invalidValue('warmup', "must be 'fixed' or 'steady'", warmup)
   }
+  const limit = checked(threshold)
   return {
     iterations: args.integer('iterations', iterations ?? 100),
     warmupIterations: args.integer('warmupIterations', warmupIterations ?? 10),
@@ -24,6 +27,7 @@ function testOptions({ iterations, warmupIterations, timeout, concurrency, time,
     timeout: args.number('timeout', timeout || 30_000, 0, MAX_DELAY),
     ...(time && { time: args.number('time', time, 1, MAX_DELAY) }),
     ...(warmup && { warmup }),
+    ...(limit < Infinity && { threshold: limit }),
   }
 }
 
@@ -44,6 +48,7 @@ function checkSuite(suite) {
     throw args.invalidType('suite.tests', 'an instance of Array', suite.tests)
   }
   checkHooks('suite', suite)
+  checked(suite.threshold, 'suite.threshold')
   suite.tests.forEach((test, index) => {
     const name = `suite.tests[${index}]`
     args.object(name, test)

@@ -5,6 +5,7 @@
 // code and data lie, what was compiled when) is in the figures only then.
 
 const { fork } = require('node:child_process')
+const { judged } = require('./threshold.js')
 
 /** @import * as types from '../performance-benchmark.js' */
 
@@ -91,15 +92,17 @@ function mergeTest(runs, statisticsOf) {
     throughput: all('throughput'),
     errors: sum((run) => run.metrics.errors),
   }
+  const statistics = statisticsOf(metrics)
   const failed = runs.find((run) => run.status === 'failed')
   return {
     ...(failed ?? runs[0]),
     iterations: sum((run) => run.iterations),
     metrics,
-    statistics: statisticsOf(metrics),
+    statistics,
     totalTime: sum((run) => run.totalTime),
     ...(runs.some((run) => run.sampled) && { sampled: metrics.duration.length }),
     ...(runs.length > 1 && { runs: mediansOf(runs) }),
+    ...judged(runs[0].threshold, statistics),
   }
 }
 

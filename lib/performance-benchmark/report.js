@@ -18,14 +18,14 @@ const { machine } = require('./machine.js')
  */
 function generate({ results, loadTests, comparison, options }) {
   const tests = results.flatMap((suite) => suite.tests)
-  const passed = tests.every((test) => test.status === 'completed')
+  const passed = tests.every(({ status, slow }) => status === 'completed' && !slow)
   return {
     schemaVersion: 1,
     timestamp: Date.now(),
     summary: {
       totalSuites: results.length,
       totalTests: tests.length,
-      overallStatus: passed ? 'passed' : 'failed',
+      overallStatus: passed && !comparison?.detected ? 'passed' : 'failed',
     },
     suites: results,
     loadTests,

@@ -5,6 +5,7 @@
 
 const { measureTest, messageOf, runHook } = require('./measure.js')
 const { testOptions } = require('./options.js')
+const { judged } = require('./threshold.js')
 const { Watchdog } = require('./watchdog.js')
 
 /** @import * as types from '../performance-benchmark.js' */
@@ -74,7 +75,7 @@ class SuiteRun {
    */
   async #runTest(test, index) {
     if (!this.#benchmark.options.silent) console.log(`Running test: ${test.name}`)
-    const options = testOptions({ ...this.#benchmark.options, ...test })
+    const options = this.#optionsOf(test)
     const onTurn = (/** @type {number} */ iterations) => this.#tell(test, index, iterations)
     onTurn(0)
     const signal = this.#stop.signal
@@ -100,6 +101,7 @@ class SuiteRun {
       statistics,
       totalTime: measured.totalTime,
       ...measured.facts,
+      ...judged(options.threshold, statistics),
       ...(error !== undefined && { error }),
     }
   }
@@ -112,11 +114,19 @@ class SuiteRun {
    * @returns {types.BenchmarkTestResult}
    */
   #unrun(test, error) {
-    const { iterations, warmupIterations } = testOptions({ ...this.#benchmark.options, ...test })
+    const { iterations, warmupIterations, threshold } = this.#optionsOf(test)
     const metrics = { duration: [], memory: [], throughput: [], errors: 0 }
     const statistics = this.#benchmark.calculateStatistics(metrics)
     const figures = { iterations, warmupIterations, metrics, statistics, totalTime: 0 }
-    return { name: test.name, status: 'failed', ...figures, error }
+    const limit = judged(threshold, statistics)
+    return { name: test.name, status: 'failed', ...figures, ...limit, error }
+  }
+
+  /** Its own before those of the suite, and those before the benchmark's. @param {types.BenchmarkTest} test */
+  #optionsOf(test) {
+    const { options } = this.#benchmark
+    const threshold = test.threshold ?? this.#suite.threshold ?? options.threshold
+    return testOptions({ ...options, ...test, threshold })
   }
 
   /**

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use super::{
     markdown::percent,
     model::{
-        BaselineComparison, LoadTest, Report, Suite, SystemInfo, Test, Totals, Values, finite,
+        BaselineComparison, LoadTest, REGRESSION, Report, Suite, SystemInfo, Test, Totals, Values,
+        finite,
     },
 };
 use crate::{
@@ -36,6 +37,10 @@ impl Report {
             fact("Tests", &total_tests.to_string()),
             fact("Generated", &utc(self.timestamp)),
         );
+        if let Some(verdict) = self.verdict() {
+            let class = if verdict == REGRESSION { "bad" } else { "good" };
+            *page += &format!("<p><b class=\"{class}\">{verdict}</b></p>");
+        }
         if let Some(comparison) = &self.comparison {
             comparison.write(page);
         }
@@ -63,11 +68,7 @@ impl Report {
 
 impl BaselineComparison {
     fn write(&self, page: &mut String) {
-        let verdict = match self.detected {
-            true => "<span class=\"bad\">Performance regression detected</span>",
-            false => "<span class=\"good\">no regression</span>",
-        };
-        *page += &format!("<section><h2>Against the baseline</h2><article><h3>{verdict}</h3>");
+        *page += "<section><h2>Against the baseline</h2><article>";
         if !self.machine_differences.is_empty() {
             *page += &format!(
                 "<p>The baseline is of another machine. It differs in: {}.</p>",
@@ -226,6 +227,9 @@ impl Test {
         *page += &format!("<article><h3>{} {}</h3>", escape(&self.name), badge(&self.status));
         if let Some(error) = &self.error {
             *page += &format!("<p class=\"error\">{}</p>", escape(error));
+        }
+        if let Some(slowness) = self.slowness() {
+            *page += &format!("<p class=\"error\">{slowness}</p>");
         }
         let metrics: [(&str, &Values, Unit); 3] = [
             ("Duration", &self.metrics.duration, milliseconds),

@@ -1,6 +1,8 @@
 //! A report for a pull request: GitHub's tables.
 
-use super::model::{BaselineComparison, LoadTest, Report, Suite, Test, Verdict, finite};
+use super::model::{
+    BaselineComparison, LoadTest, REGRESSION, Report, Suite, Test, Verdict, finite,
+};
 use crate::{
     benchmark::statistics::Statistics,
     page::{bytes, milliseconds, per_second, utc},
@@ -8,6 +10,11 @@ use crate::{
 
 pub fn text(report: &Report) -> String {
     let mut text = "## Benchmarks\n".to_owned();
+    match report.verdict() {
+        Some(REGRESSION) => text += &format!("\n**{REGRESSION}**\n"),
+        Some(verdict) => text += &format!("\n{verdict}.\n"),
+        None => {}
+    }
     if let Some(comparison) = &report.comparison {
         text += &compared(comparison);
     }
@@ -29,11 +36,7 @@ pub fn text(report: &Report) -> String {
 }
 
 fn compared(comparison: &BaselineComparison) -> String {
-    let mut text = match comparison.detected {
-        true => "\n**Performance regression detected**\n",
-        false => "\nNo regression against the baseline.\n",
-    }
-    .to_owned();
+    let mut text = String::new();
     let verdicts = comparison.verdicts();
     if !verdicts.is_empty() {
         text += "\n| | Test | Metric | Change | 95 % interval | p | Cliff's δ |\n";
@@ -93,13 +96,16 @@ fn measured(suite: &Suite) -> String {
 
 fn row(test: &Test) -> String {
     let durations = finite(&test.metrics.duration);
-    let name = match test.status.as_str() {
+    let mut name = match test.status.as_str() {
         "completed" if test.optimized_away => format!("{} (optimised away)", cell(&test.name)),
         "completed" => cell(&test.name),
         _ => {
             format!("❌ {}: {}", cell(&test.name), cell(test.error.as_deref().unwrap_or("failed")))
         }
     };
+    if let Some(slowness) = test.slowness() {
+        name = format!("❌ {name}: {slowness}");
+    }
     let figures = Statistics::of(&durations).map_or_else(
         || ["–"; 4].map(str::to_owned),
         |known| {

@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    page::milliseconds,
+};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -75,6 +78,27 @@ pub struct Test {
     pub sampled: Option<u64>,
     #[serde(default)]
     pub runs: Option<Runs>,
+    /// Milliseconds.
+    #[serde(default)]
+    pub threshold: Option<f64>,
+    #[serde(default)]
+    pub slow: bool,
+    #[serde(default)]
+    pub statistics: Known,
+}
+
+/// What the report knows of the figures already.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Known {
+    pub duration: Average,
+}
+
+/// Milliseconds.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Average {
+    pub avg: Option<f64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -219,10 +243,34 @@ pub struct Verdict<'report> {
     pub cliffs_delta: Option<f64>,
 }
 
+/// What every format says of one.
+pub const REGRESSION: &str = "Performance regression detected";
+
 impl Report {
     /// Fails with [`Error::InvalidReport`].
     pub fn parse(json: &str) -> Result<Self> {
         serde_json::from_str(json).map_err(|error| Error::InvalidReport(error.to_string()))
+    }
+
+    /// In a word, if anything was compared or is too slow.
+    pub fn verdict(&self) -> Option<&'static str> {
+        let slow = self.suites.iter().flat_map(|suite| &suite.tests).any(|test| test.slow);
+        match &self.comparison {
+            _ if slow => Some(REGRESSION),
+            Some(known) if known.detected => Some(REGRESSION),
+            Some(_) => Some("No regression against the baseline"),
+            None => None,
+        }
+    }
+}
+
+impl Test {
+    /// What there is to say of a test that is too slow.
+    pub fn slowness(&self) -> Option<String> {
+        let (average, threshold) = (self.statistics.duration.avg?, self.threshold?);
+        let [average, threshold] = [average, threshold].map(milliseconds);
+        let text = format!("{average} on average, above the threshold of {threshold}");
+        self.slow.then_some(text)
     }
 }
 
