@@ -213,6 +213,48 @@ describe('a baseline', () => {
     assert.deepEqual(other.suites[0].uncompared, ['test'])
   })
 
+  test('that not everything can be compared with leaves a doubt, in every report', async (t) => {
+    const folder = await workspace(t)
+    const runs = [20, 20, 20, 20]
+    /** @type {[PerformanceBenchmark, boolean, RegExp][]} */
+    const cases = [
+      [measured(runs), false, /No regression against the baseline/],
+      [measured([19, 40, 41, 42]), true, /Inconclusive/],
+      [measured([30, 30, 30]), true, /Inconclusive/],
+      [measured(runs, 'other'), true, /Inconclusive/],
+    ]
+    const baseline = await saved(measured(runs))
+    for (const [benchmark, inconclusive, verdict] of cases) {
+      const comparison = await benchmark.compareToBaseline(baseline)
+      assert.deepEqual([comparison.detected, comparison.inconclusive], [false, inconclusive])
+      for (const save of /** @type {const} */ (['generateHTMLReport', 'generateMarkdownReport'])) {
+        const text = await readFile(await benchmark[save](join(folder, save)), 'utf8')
+        assert.match(text, verdict)
+        assert.equal(/no regression/i.test(text), !inconclusive)
+        assert.equal(
+          text.includes('Nothing to compare with: other › test'),
+          benchmark === cases[3][0],
+        )
+      }
+    }
+  })
+
+  test('of one run has a few bytes of memory for nothing', async () => {
+    const heap = (/** @type {number} */ avg) => {
+      const benchmark = new PerformanceBenchmark(silent)
+      const test = { name: 'test', status: 'completed', statistics: { memory: { avg } } }
+      const suite = { name: 'suite', tests: [test] }
+      benchmark.benchmarkHistory.set('suite', /** @type {any} */ (suite))
+      return benchmark
+    }
+    const compare = async (/** @type {number} */ now, /** @type {number} */ then) =>
+      (await heap(now).compareToBaseline(await saved(heap(then)))).suites[0]
+    const { issues, improvements, uncompared } = await compare(1100, 100)
+    assert.deepEqual([issues, improvements, uncompared], [[], [], undefined])
+    assert.deepEqual((await compare(100, 1100)).improvements, [])
+    assert.equal((await compare(1200, 100)).issues.length, 1)
+  })
+
   test('keeps as many entries as it is told', async (t) => {
     const folder = await workspace(t)
     const file = join(folder, 'baseline.json')

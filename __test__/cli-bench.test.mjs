@@ -82,6 +82,21 @@ describe('bench', () => {
     assert.match(stdout, /█+ +\d+$/m)
   })
 
+  test('needs no more than one run to fail', async (t) => {
+    const folder = await workspace(t)
+    const file = join(folder, 'suite.mjs')
+    const baseline = join(folder, 'baseline.json')
+    await suite(file, 1)
+    assert.equal((await run('bench', file, '--time', '20', '--save', baseline)).status, 0)
+    // So much slower that no load on the machine makes up for it.
+    await suite(file, 1_000_000)
+    const slower = await run('bench', file, '--runs', '1', '--time', '20', '--baseline', baseline)
+    assert.equal(slower.status, 1)
+    assert.match(slower.stderr, /^Performance regression detected$/m)
+    assert.match(slower.stderr, /^Suite › steps +duration +\+\S+ % +\+20\.0 % +– +–$/m)
+    assert.doesNotMatch(slower.stdout, /No regression/)
+  })
+
   test('fails with a table when a test is slower than it may be', async (t) => {
     const file = join(await workspace(t), 'suite.mjs')
     await suite(file, 1_000_000)

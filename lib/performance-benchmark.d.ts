@@ -440,6 +440,8 @@ export interface SaveBaselineOptions {
 export interface BaselineComparison {
   /** Whether any suite has issues. */
   detected: boolean
+  /** Whether a test had nothing to compare with, or a change may be chance. */
+  inconclusive: boolean
   suites: (PerformanceRegression & { suite: string })[]
   /** What is different from the machine of the baseline; then the comparison says little. */
   machineDifferences: (keyof BenchmarkMachine)[]
@@ -550,7 +552,10 @@ export class PerformanceBenchmark {
   saveBaseline(path: string, options?: SaveBaselineOptions): Promise<string>
   /** Fails as `node:fs` does, and with `ERR_AIWF_INVALID_BASELINE`. */
   loadBaseline(path: string): Promise<BenchmarkBaseline>
-  /** Compares the last result of each suite with the newest entry of a baseline, or of its file. */
+  /**
+   * Compares the last result of each suite with the newest entry of a baseline, or of its file, as
+   * {@link detectPerformanceRegression} does; only that less than 1 KiB an iteration is no change of memory.
+   */
   compareToBaseline(baseline: string | BenchmarkBaseline): Promise<BaselineComparison>
   /**
    * Compares each metric by `runs` where both sides have several: see {@link RunsComparison}. Else it compares averages.

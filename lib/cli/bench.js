@@ -220,17 +220,9 @@ function compared(comparison, colours) {
     const by = change === undefined ? '' : ` by ${percent(change)}`
     lines.push(`changed${by} on ${new Date(timestamp).toISOString()}: ${suite} › ${test} ${metric}`)
   }
-  if (isClear(comparison)) lines.push(colours.good('No regression against the baseline'))
+  const { detected, inconclusive } = comparison
+  if (!detected && !inconclusive) lines.push(colours.good('No regression against the baseline'))
   return lines
-}
-
-/** Whether everything was compared, and nothing may have regressed. @param {types.BaselineComparison} comparison */
-function isClear({ detected, suites }) {
-  const doubtful = suites.some(
-    ({ comparisons = [], uncompared = [] }) =>
-      uncompared.length > 0 || comparisons.some(({ outcome }) => outcome === 'inconclusive'),
-  )
-  return !detected && !doubtful
 }
 
 /** @param {types.BenchmarkTestResult} test */

@@ -107,14 +107,20 @@ function compareTo(results, baseline) {
   const others = new Map(last?.suites.map((suite) => [suite.name, suite]))
   const suites = results.map((suite) => ({
     suite: suite.name,
-    ...compare(suite, others.get(suite.name) ?? { tests: [] }),
+    ...compare(suite, others.get(suite.name) ?? { tests: [] }, { measured: true }),
   }))
   return {
     detected: suites.some(({ detected }) => detected),
+    inconclusive: suites.some(isInconclusive),
     suites,
     machineDifferences: last ? differences(current.machine, last.machine) : [],
     changePoints: changePoints([...baseline.entries, current]),
   }
+}
+
+/** Whether something had no counterpart, or may have changed by chance. @param {types.PerformanceRegression} suite */
+function isInconclusive({ comparisons = [], uncompared = [] }) {
+  return uncompared.length > 0 || comparisons.some(({ outcome }) => outcome === 'inconclusive')
 }
 
 /**

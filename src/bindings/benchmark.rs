@@ -204,13 +204,14 @@ pub struct MetricChange {
     pub worse: bool,
 }
 
-/// The metrics beyond their thresholds; `null` if none could be compared.
+/// The metrics beyond their thresholds; `null` if none could be compared. Of what was measured, few bytes are none.
 #[napi(catch_unwind)]
 pub fn benchmark_compare(
     current: MetricAverages,
     baseline: MetricAverages,
+    measured: bool,
 ) -> Option<Vec<MetricChange>> {
-    let changes = regression::compare(&current.into(), &baseline.into())?;
+    let changes = regression::compare(&current.into(), &baseline.into(), measured)?;
     let described = changes.into_iter().map(|regression::Change { metric, change, verdict }| {
         let (worse, threshold) = (verdict == Verdict::Worse, metric.threshold());
         MetricChange { metric: metric.name(), change, threshold, worse }

@@ -5,8 +5,7 @@ use std::fmt::Write;
 use super::{
     markdown::percent,
     model::{
-        BaselineComparison, LoadTest, REGRESSION, Report, Suite, SystemInfo, Test, Totals, Values,
-        finite,
+        BaselineComparison, Gist, LoadTest, Report, Suite, SystemInfo, Test, Totals, Values, finite,
     },
 };
 use crate::{
@@ -37,9 +36,13 @@ impl Report {
             fact("Tests", &total_tests.to_string()),
             fact("Generated", &utc(self.timestamp)),
         );
-        if let Some(verdict) = self.verdict() {
-            let class = if verdict == REGRESSION { "bad" } else { "good" };
-            *page += &format!("<p><b class=\"{class}\">{verdict}</b></p>");
+        if let Some(gist) = self.gist() {
+            let class = match gist {
+                Gist::Regressed => "bad",
+                Gist::Inconclusive => "dim",
+                Gist::Clear => "good",
+            };
+            *page += &format!("<p><b class=\"{class}\">{}</b></p>", gist.text());
         }
         if let Some(comparison) = &self.comparison {
             comparison.write(page);
@@ -109,9 +112,8 @@ impl BaselineComparison {
         if !rows.is_empty() {
             *page += &changes("Relative change; the thin line is the 95 % interval", &rows);
         }
-        for suite in self.suites.iter().filter(|suite| !suite.uncompared.is_empty()) {
-            let names = suite.uncompared.join(", ");
-            *page += &format!("<p>Nothing to compare with: {}</p>", escape(&names));
+        for test in self.uncompared() {
+            *page += &format!("<p>Nothing to compare with: {}</p>", escape(&test));
         }
         for point in &self.change_points {
             let unit = unit_of(&point.metric);

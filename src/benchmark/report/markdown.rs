@@ -1,8 +1,6 @@
 //! A report for a pull request: GitHub's tables.
 
-use super::model::{
-    BaselineComparison, LoadTest, REGRESSION, Report, Suite, Test, Verdict, finite,
-};
+use super::model::{BaselineComparison, LoadTest, Report, Suite, Test, Verdict, finite};
 use crate::{
     benchmark::statistics::Statistics,
     page::{bytes, milliseconds, per_second, utc},
@@ -10,10 +8,8 @@ use crate::{
 
 pub fn text(report: &Report) -> String {
     let mut text = "## Benchmarks\n".to_owned();
-    match report.verdict() {
-        Some(REGRESSION) => text += &format!("\n**{REGRESSION}**\n"),
-        Some(verdict) => text += &format!("\n{verdict}.\n"),
-        None => {}
+    if let Some(gist) = report.gist() {
+        text += &format!("\n**{}**\n", gist.text());
     }
     if let Some(comparison) = &report.comparison {
         text += &compared(comparison);
@@ -46,6 +42,9 @@ fn compared(comparison: &BaselineComparison) -> String {
     if !comparison.machine_differences.is_empty() {
         let names = comparison.machine_differences.join(", ");
         text += &format!("\nThe baseline is of another machine (differs in: {}).\n", cell(&names));
+    }
+    for test in comparison.uncompared() {
+        text += &format!("\n- Nothing to compare with: {}", cell(&test));
     }
     for point in &comparison.change_points {
         text += &format!(

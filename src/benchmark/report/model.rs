@@ -175,6 +175,8 @@ pub struct Point {
 #[serde(rename_all = "camelCase")]
 pub struct BaselineComparison {
     pub detected: bool,
+    #[serde(default)]
+    pub inconclusive: bool,
     pub suites: Vec<SuiteComparison>,
     #[serde(default)]
     pub machine_differences: Vec<String>,
@@ -246,19 +248,39 @@ pub struct Verdict<'report> {
 /// What every format says of one.
 pub const REGRESSION: &str = "Performance regression detected";
 
+/// The gist of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gist {
+    Regressed,
+    /// Nothing regressed for certain, and not all is known to be well.
+    Inconclusive,
+    Clear,
+}
+
+impl Gist {
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Regressed => REGRESSION,
+            Self::Inconclusive => "Inconclusive against the baseline",
+            Self::Clear => "No regression against the baseline",
+        }
+    }
+}
+
 impl Report {
     /// Fails with [`Error::InvalidReport`].
     pub fn parse(json: &str) -> Result<Self> {
         serde_json::from_str(json).map_err(|error| Error::InvalidReport(error.to_string()))
     }
 
-    /// In a word, if anything was compared or is too slow.
-    pub fn verdict(&self) -> Option<&'static str> {
+    /// If anything was compared or is too slow.
+    pub fn gist(&self) -> Option<Gist> {
         let slow = self.suites.iter().flat_map(|suite| &suite.tests).any(|test| test.slow);
         match &self.comparison {
-            _ if slow => Some(REGRESSION),
-            Some(known) if known.detected => Some(REGRESSION),
-            Some(_) => Some("No regression against the baseline"),
+            _ if slow => Some(Gist::Regressed),
+            Some(known) if known.detected => Some(Gist::Regressed),
+            Some(known) if known.inconclusive => Some(Gist::Inconclusive),
+            Some(_) => Some(Gist::Clear),
             None => None,
         }
     }
@@ -278,6 +300,15 @@ impl BaselineComparison {
     /// Every metric that was compared by runs, and of the others those that moved.
     pub fn verdicts(&self) -> Vec<Verdict<'_>> {
         self.suites.iter().flat_map(SuiteComparison::verdicts).collect()
+    }
+
+    /// The tests that had no counterpart.
+    pub fn uncompared(&self) -> impl Iterator<Item = String> {
+        let names = |known: &SuiteComparison| {
+            let test = |test: &String| format!("{} › {test}", known.suite);
+            known.uncompared.iter().map(test).collect::<Vec<_>>()
+        };
+        self.suites.iter().flat_map(names)
     }
 }
 
