@@ -188,7 +188,7 @@ describe('a baseline', () => {
       errors: 0,
     })
     const test = { name: 'test', status: 'completed', statistics, runs: { duration } }
-    benchmark.benchmarkHistory.set(name, /** @type {any} */ ({ name, tests: [test] }))
+    benchmark.results.push(/** @type {any} */ ({ name, tests: [test] }))
     return benchmark
   }
 
@@ -244,7 +244,7 @@ describe('a baseline', () => {
       const benchmark = new PerformanceBenchmark(silent)
       const test = { name: 'test', status: 'completed', statistics: { memory: { avg } } }
       const suite = { name: 'suite', tests: [test] }
-      benchmark.benchmarkHistory.set('suite', /** @type {any} */ (suite))
+      benchmark.results.push(/** @type {any} */ (suite))
       return benchmark
     }
     const compare = async (/** @type {number} */ now, /** @type {number} */ then) =>
@@ -253,6 +253,43 @@ describe('a baseline', () => {
     assert.deepEqual([issues, improvements, uncompared], [[], [], undefined])
     assert.deepEqual((await compare(100, 1100)).improvements, [])
     assert.equal((await compare(1200, 100)).issues.length, 1)
+  })
+
+  test('has for each test the newest entry that knows it', async (t) => {
+    const file = join(await workspace(t), 'baseline.json')
+    await measured([10, 10, 10, 10]).saveBaseline(file)
+    await measured([20, 20, 20, 20]).saveBaseline(file)
+    await measured([1, 1, 1, 1], 'other').saveBaseline(file)
+    const { suites, inconclusive } = await measured([31, 31, 31, 31]).compareToBaseline(file)
+    assert.equal(suites[0].issues[0].change, 11 / 20)
+    assert.equal(inconclusive, false)
+  })
+
+  test('has suites of one name together, of each test the last result', async (t) => {
+    const file = join(await workspace(t), 'baseline.json')
+    const benchmark = measured([1, 1, 1, 1])
+    for (const [name, value] of /** @type {const} */ ([
+      ['more', 2],
+      ['test', 3],
+    ])) {
+      const [result] = measured([value, value, value, value]).results
+      benchmark.results.push({ ...result, tests: [{ ...result.tests[0], name }] })
+    }
+    const { entries } = await benchmark.loadBaseline(await benchmark.saveBaseline(file))
+    const [suite, ...rest] = entries[0].suites
+    assert.deepEqual(rest, [])
+    assert.deepEqual(
+      suite.tests.map(({ name, statistics }) => [name, statistics?.duration?.avg]),
+      [
+        ['test', 3],
+        ['more', 2],
+      ],
+    )
+    const comparison = await benchmark.compareToBaseline(file)
+    assert.deepEqual(
+      comparison.suites.map(({ suite, comparisons }) => [suite, comparisons?.length]),
+      [['suite', 2]],
+    )
   })
 
   test('keeps as many entries as it is told', async (t) => {
@@ -287,6 +324,9 @@ describe('a baseline', () => {
       '{}',
       '{"version":2,"entries":[]}',
       '{"version":1,"entries":[5]}',
+      '{"version":1,"entries":[{"timestamp":0,"machine":{},"suites":[{"name":"a","tests":[null]}]}]}',
+      '{"version":1,"entries":[{"timestamp":0,"machine":{},"suites":[{"tests":[]}]}]}',
+      '{"version":1,"entries":[{"timestamp":1e300,"machine":{},"suites":[]}]}',
       'null',
     ]) {
       await writeFile(file, text)
@@ -301,6 +341,17 @@ describe('a baseline', () => {
         })
       }
       assert.equal(await readFile(file, 'utf8'), text)
+    }
+  })
+
+  test('that is no object of the form is refused as well', async () => {
+    for (const [baseline, code] of /** @type {[any, string][]} */ ([
+      [{}, 'ERR_AIWF_INVALID_BASELINE'],
+      [{ version: Object.create(null) }, 'ERR_AIWF_INVALID_BASELINE'],
+      [{ version: 1, entries: [null] }, 'ERR_AIWF_INVALID_BASELINE'],
+      [null, 'ERR_INVALID_ARG_TYPE'],
+    ])) {
+      await assert.rejects(measured([1]).compareToBaseline(baseline), { code })
     }
   })
 

@@ -97,6 +97,45 @@ describe('bench', () => {
     assert.doesNotMatch(slower.stdout, /No regression/)
   })
 
+  test('saves no regression: the next run would have nothing to fail against', async (t) => {
+    const folder = await workspace(t)
+    const file = join(folder, 'suite.mjs')
+    const baseline = join(folder, 'baseline.json')
+    const options = ['--time', '20', '--save', baseline]
+    await suite(file, 1)
+    assert.equal((await run('bench', file, ...options)).status, 0)
+    const before = await readFile(baseline, 'utf8')
+    await suite(file, 1_000_000)
+    for (const gate of [
+      ['--baseline', baseline],
+      ['--max-duration', '0'],
+    ]) {
+      const { status, stderr } = await run('bench', file, ...options, ...gate)
+      assert.equal(status, 1)
+      assert.match(stderr, /not saved/)
+      assert.equal(await readFile(baseline, 'utf8'), before)
+    }
+  })
+
+  test('compares suites of one name from several files', async (t) => {
+    const folder = await workspace(t)
+    const files = ['a', 'b'].map((name) => join(folder, `${name}.mjs`))
+    for (const file of files) {
+      const name = `'test of ${file.at(-5)}'`
+      await writeFile(
+        file,
+        `export default { name: 'Suite', tests: [{ name: ${name}, fn() {}, iterations: 2 }] }`,
+      )
+    }
+    const baseline = join(folder, 'baseline.json')
+    assert.equal((await run('bench', ...files, '--save', baseline)).status, 0)
+    const { entries } = JSON.parse(await readFile(baseline, 'utf8'))
+    assert.deepEqual(
+      entries[0].suites[0].tests.map((/** @type {any} */ { name }) => name),
+      ['test of a', 'test of b'],
+    )
+  })
+
   test('fails with a table when a test is slower than it may be', async (t) => {
     const file = join(await workspace(t), 'suite.mjs')
     await suite(file, 1_000_000)
@@ -132,6 +171,8 @@ describe('bench', () => {
     for (const args of [
       [],
       ['x.js', '--runs', 'many'],
+      ['x.js', '--runs', '0'],
+      ['x.js', '--runs', '51'],
       ['x.js', '--format', 'pdf'],
       ['x.js', '--max-duration', 'long'],
       ['x.js', '--max-duration', '-1'],

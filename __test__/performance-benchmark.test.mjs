@@ -349,6 +349,12 @@ describe('detectPerformanceRegression', () => {
     }
     const wrong = /** @type {any} */ (undefined)
     assert.throws(() => benchmark.detectPerformanceRegression(some, wrong), TypeError)
+    const fine = { tests: [some] }
+    for (const tests of /** @type {any[]} */ ([[null], [5], 5, null, undefined])) {
+      const code = 'ERR_INVALID_ARG_TYPE'
+      assert.throws(() => benchmark.detectPerformanceRegression({ tests }, fine), { code })
+      assert.throws(() => benchmark.detectPerformanceRegression(fine, { tests }), { code })
+    }
   })
 
   test('matches the tests of suites by name', () => {

@@ -443,7 +443,7 @@ export interface BaselineComparison {
   /** Whether a test had nothing to compare with, or a change may be chance. */
   inconclusive: boolean
   suites: (PerformanceRegression & { suite: string })[]
-  /** What is different from the machine of the baseline; then the comparison says little. */
+  /** What is different from the machines of the entries compared with; then the comparison says little. */
   machineDifferences: (keyof BenchmarkMachine)[]
   changePoints: BenchmarkChangePoint[]
 }
@@ -546,15 +546,16 @@ export class PerformanceBenchmark {
   /** The last one. */
   comparison: BaselineComparison | undefined
   /**
-   * Adds the last result of each suite, with what the machine is, to a file, whole or not at all; resolves to its path.
+   * Adds the last result of each test, with what the machine is, to a file, whole or not at all; resolves to its path.
    * Fails as `node:fs` does, and with `ERR_AIWF_INVALID_BASELINE` if there is another file.
    */
   saveBaseline(path: string, options?: SaveBaselineOptions): Promise<string>
   /** Fails as `node:fs` does, and with `ERR_AIWF_INVALID_BASELINE`. */
   loadBaseline(path: string): Promise<BenchmarkBaseline>
   /**
-   * Compares the last result of each suite with the newest entry of a baseline, or of its file, as
-   * {@link detectPerformanceRegression} does; only that less than 1 KiB an iteration is no change of memory.
+   * Compares the last result of each test with the newest entry of a baseline, or of its file, that has the test, as
+   * {@link detectPerformanceRegression} does; only that less than 1 KiB an iteration is no change of memory. Suites of one
+   * name are one. Fails as {@link loadBaseline} does.
    */
   compareToBaseline(baseline: string | BenchmarkBaseline): Promise<BaselineComparison>
   /**

@@ -2,7 +2,9 @@
 'use strict'
 
 const { parseArgs } = require('node:util')
+const args = require('../internal/arguments.js')
 const { PerformanceBenchmark } = require('../performance-benchmark.js')
+const { MOST_RUNS } = require('../performance-benchmark/compare.js')
 const { publish, render } = require('../performance-benchmark/report.js')
 const { liveLine } = require('./live-line.js')
 const { columns, heap, palette, percent, time } = require('./figures.js')
@@ -17,9 +19,9 @@ Runs the benchmark suites that modules export: { name, tests: [{ name, fn }] }, 
 
 Options:
   --runs <n>              processes, one after the other (default 1); from 4 on regressions are told from chance
-  --baseline <file>       compare with the newest results in this file
+  --baseline <file>       compare each test with its newest result in this file
   --max-duration <ms>     what a test may take on average, unless it or its suite has a threshold of its own
-  --save <file>           add the results to this file, which is made if there is none
+  --save <file>           add the results to this file, unless one is a regression; it is made if there is none
   --format <name>         ${FORMATS.join(', ')} (default text)
   --json                  the same as --format json
   --output <file>         write the report there instead of to standard output
@@ -55,13 +57,13 @@ const OPTIONS = /** @type {const} */ ({
 /**
  * `aiwf-native bench`
  *
- * @param {string[]} args
+ * @param {string[]} words
  * @returns {Promise<number>} the exit code
  */
-async function bench(args) {
+async function bench(words) {
   let call
   try {
-    call = parse(args)
+    call = parse(words)
   } catch (error) {
     console.error(`aiwf-native bench: ${/** @type {Error} */ (error).message}\n\n${HELP}`)
     return 2
@@ -78,10 +80,10 @@ async function bench(args) {
   }
 }
 
-/** @param {string[]} args */
-function parse(args) {
+/** @param {string[]} words */
+function parse(words) {
   const { values, positionals: files } = parseArgs({
-    args,
+    args: words,
     options: OPTIONS,
     allowPositionals: true,
   })
@@ -101,7 +103,7 @@ function parse(args) {
   if (maxDuration !== undefined && !/^\d+(\.\d+)?$/.test(maxDuration)) {
     throw new Error(`--max-duration must be a number of milliseconds, not '${maxDuration}'`)
   }
-  const runs = number('runs')
+  const runs = args.integer('--runs', number('runs') ?? 1, 1, MOST_RUNS)
   const benchmark = new PerformanceBenchmark({
     silent: true,
     iterations: number('iterations'),
@@ -127,7 +129,6 @@ async function run({ files, runs, format, benchmark, baseline, save, output, his
   }
   line.clear()
   const comparison = known && (await benchmark.compareToBaseline(known))
-  if (save !== undefined) await benchmark.saveBaseline(save)
   const report = benchmark.generateReport()
   const shown =
     format === 'text'
@@ -138,6 +139,10 @@ async function run({ files, runs, format, benchmark, baseline, save, output, his
   const tables = [tooSlow(report), comparison?.detected && slower(comparison)].filter(Boolean)
   if (tables.length > 0) {
     console.error(['Performance regression detected', ...tables].join('\n\n'))
+  }
+  if (save !== undefined) {
+    if (tables.length === 0) await benchmark.saveBaseline(save)
+    else console.error(`\nResults not saved to ${save}: a regression is no baseline`)
   }
   return report.summary.overallStatus === 'failed' ? 1 : 0
 }

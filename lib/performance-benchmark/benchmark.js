@@ -201,11 +201,7 @@ class PerformanceBenchmark {
    * @param {types.SaveBaselineOptions} [options]
    */
   async saveBaseline(path, options = {}) {
-    return baselines.save(
-      path,
-      [...this.benchmarkHistory.values()],
-      args.object('options', options),
-    )
+    return baselines.save(path, this.results, args.object('options', options))
   }
 
   /** @param {string} path */
@@ -216,10 +212,7 @@ class PerformanceBenchmark {
   /** @param {string | types.BenchmarkBaseline} baseline */
   async compareToBaseline(baseline) {
     const known = typeof baseline === 'string' ? await baselines.load(baseline) : baseline
-    this.comparison = baselines.compareTo(
-      [...this.benchmarkHistory.values()],
-      args.object('baseline', known),
-    )
+    this.comparison = baselines.compareTo(this.results, args.object('baseline', known))
     return this.comparison
   }
 

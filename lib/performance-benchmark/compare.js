@@ -54,12 +54,21 @@ function pairs(current, baseline) {
   const sole = (/** @type {types.ComparableResult} */ result) =>
     /** @type {types.ComparableTest} */ (result)
   if (!('tests' in current)) return [{ test: current, other: sole(baseline) }]
-  const others = 'tests' in baseline ? baseline.tests : [baseline]
-  return current.tests.map((test) => ({
+  const others = 'tests' in baseline ? testsOf('baseline', baseline) : [baseline]
+  return testsOf('current', current).map((test) => ({
     name: test.name,
     test,
     other: others.find((other) => other.name === test.name),
   }))
+}
+
+/** @param {string} name @param {{ tests: types.ComparableTest[] }} suite */
+function testsOf(name, { tests }) {
+  if (!Array.isArray(tests)) throw args.invalidType(`${name}.tests`, 'an array', tests)
+  tests.forEach((test, index) => {
+    args.object(`${name}.tests[${index}]`, test)
+  })
+  return tests
 }
 
 /**
