@@ -4,9 +4,7 @@ use std::fmt::Write;
 
 use super::{
     markdown::percent,
-    model::{
-        BaselineComparison, Gist, LoadTest, Report, Suite, SystemInfo, Test, Totals, Values, finite,
-    },
+    model::{BaselineComparison, Gist, LoadTest, Report, Suite, SystemInfo, Test, Totals, finite},
 };
 use crate::{
     benchmark::statistics::{Statistics, percentile},
@@ -208,24 +206,21 @@ fn unit_of(metric: &str) -> Unit {
 impl Suite {
     fn write(&self, page: &mut String) {
         *page += &format!("<section><h2>{}</h2>", escape(&self.name));
-        let measured: Vec<(&Test, Vec<f64>)> =
-            self.tests.iter().map(|test| (test, finite(&test.metrics.duration))).collect();
-        let medians: Vec<(&str, f64)> = measured
+        let medians: Vec<(&str, f64)> = self
+            .tests
             .iter()
-            .filter_map(|(test, durations)| Some((&*test.name, Statistics::of(durations)?.median)))
+            .filter_map(|test| Some((&*test.name, test.durations()?.median)))
             .collect();
         if medians.len() > 1 {
             *page += &chart::bars("Median duration", &medians, milliseconds);
         }
-        for (test, durations) in &measured {
-            test.write(durations, page);
-        }
+        self.tests.iter().for_each(|test| test.write(page));
         *page += "</section>";
     }
 }
 
 impl Test {
-    fn write(&self, durations: &[f64], page: &mut String) {
+    fn write(&self, page: &mut String) {
         *page += &format!("<article><h3>{} {}</h3>", escape(&self.name), badge(&self.status));
         if let Some(error) = &self.error {
             *page += &format!("<p class=\"error\">{}</p>", escape(error));
@@ -233,16 +228,14 @@ impl Test {
         if let Some(slowness) = self.slowness() {
             *page += &format!("<p class=\"error\">{slowness}</p>");
         }
-        let metrics: [(&str, &Values, Unit); 3] = [
-            ("Duration", &self.metrics.duration, milliseconds),
-            ("Heap", &self.metrics.memory, bytes),
-            ("Throughput", &self.metrics.throughput, per_second),
+        let metrics: [(&str, Option<Statistics>, Unit); 3] = [
+            ("Duration", self.durations(), milliseconds),
+            ("Heap", self.heap_changes(), bytes),
+            ("Throughput", self.throughputs(), per_second),
         ];
         let rows: String = metrics
             .iter()
-            .filter_map(|(name, values, unit)| {
-                Some(row(name, &Statistics::of(&finite(values))?, *unit))
-            })
+            .filter_map(|(name, figures, unit)| Some(row(name, figures.as_ref()?, *unit)))
             .collect();
         if !rows.is_empty() {
             *page += &format!(
@@ -253,13 +246,14 @@ impl Test {
         }
         *page += &format!(
             "<p>{} iterations measured, {} failed{}</p>",
-            durations.len(),
+            self.measured(),
             self.metrics.errors,
             self.remarks()
         );
         // Beyond it a few stragglers would squeeze all others into one column.
-        if let Some(highest) = percentile(durations, 99.0) {
-            *page += &chart::histogram("Durations", durations, highest, milliseconds);
+        let durations = finite(&self.metrics.duration);
+        if let Some(highest) = percentile(&durations, 99.0) {
+            *page += &chart::histogram("Durations", &durations, highest, milliseconds);
         }
         *page += "</article>";
     }
@@ -276,7 +270,7 @@ impl Test {
             remarks += "; <b class=\"bad\">no steady state was reached</b>";
         }
         if self.sampled.is_some() {
-            remarks += "; shown is a uniform sample of all";
+            remarks += "; the chart is of a uniform sample of them";
         }
         if let Some(runs) = &self.runs {
             let medians: Vec<String> =

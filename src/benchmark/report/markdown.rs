@@ -1,10 +1,7 @@
 //! A report for a pull request: GitHub's tables.
 
-use super::model::{BaselineComparison, LoadTest, Report, Suite, Test, Verdict, finite};
-use crate::{
-    benchmark::statistics::Statistics,
-    page::{bytes, milliseconds, per_second, utc},
-};
+use super::model::{BaselineComparison, LoadTest, Report, Suite, Test, Verdict};
+use crate::page::{bytes, milliseconds, per_second, utc};
 
 pub fn text(report: &Report) -> String {
     let mut text = "## Benchmarks\n".to_owned();
@@ -94,7 +91,6 @@ fn measured(suite: &Suite) -> String {
 }
 
 fn row(test: &Test) -> String {
-    let durations = finite(&test.metrics.duration);
     let mut name = match test.status.as_str() {
         "completed" if test.optimized_away => format!("{} (optimised away)", cell(&test.name)),
         "completed" => cell(&test.name),
@@ -105,7 +101,7 @@ fn row(test: &Test) -> String {
     if let Some(slowness) = test.slowness() {
         name = format!("❌ {name}: {slowness}");
     }
-    let figures = Statistics::of(&durations).map_or_else(
+    let figures = test.durations().map_or_else(
         || ["–"; 4].map(str::to_owned),
         |known| {
             let [low, high] = known.ci95.map(milliseconds);
@@ -117,12 +113,11 @@ fn row(test: &Test) -> String {
             ]
         },
     );
-    let heap = Statistics::of(&finite(&test.metrics.memory))
-        .map_or_else(|| "–".to_owned(), |known| bytes(known.median));
+    let heap = test.heap_changes().map_or_else(|| "–".to_owned(), |known| bytes(known.median));
     format!(
         "| {name} | {} | {heap} | {} | {} |\n",
         figures.join(" | "),
-        durations.len(),
+        test.measured(),
         test.metrics.errors
     )
 }

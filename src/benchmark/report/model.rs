@@ -1,8 +1,10 @@
 //! What the formats show of a report; the rest of it is ignored.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::{
+    benchmark::statistics::Statistics,
     error::{Error, Result},
     page::milliseconds,
 };
@@ -84,21 +86,10 @@ pub struct Test {
     #[serde(default)]
     pub slow: bool,
     #[serde(default)]
-    pub statistics: Known,
-}
-
-/// What the report knows of the figures already.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Known {
-    pub duration: Average,
-}
-
-/// Milliseconds.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Average {
-    pub avg: Option<f64>,
+    pub iterations: f64,
+    /// By metric, in any form: whoever overrides `calculateStatistics` decides.
+    #[serde(default)]
+    pub statistics: Value,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -287,12 +278,41 @@ impl Report {
 }
 
 impl Test {
+    pub fn durations(&self) -> Option<Statistics> {
+        self.figures("duration", &self.metrics.duration)
+    }
+
+    pub fn heap_changes(&self) -> Option<Statistics> {
+        self.figures("memory", &self.metrics.memory)
+    }
+
+    pub fn throughputs(&self) -> Option<Statistics> {
+        self.figures("throughput", &self.metrics.throughput)
+    }
+
+    /// Those the report has are of all iterations, of which it may list but a sample.
+    fn figures(&self, metric: &str, values: &Values) -> Option<Statistics> {
+        let known = self.statistics.get(metric);
+        known
+            .and_then(|figures| Statistics::deserialize(figures).ok())
+            .or_else(|| Statistics::of(&finite(values)))
+    }
+
+    /// How many iterations were measured.
+    pub fn measured(&self) -> f64 {
+        match self.sampled {
+            Some(_) => self.iterations - self.metrics.errors,
+            None => finite(&self.metrics.duration).len() as f64,
+        }
+    }
+
     /// What there is to say of a test that is too slow.
     pub fn slowness(&self) -> Option<String> {
-        let (average, threshold) = (self.statistics.duration.avg?, self.threshold?);
-        let [average, threshold] = [average, threshold].map(milliseconds);
-        let text = format!("{average} on average, above the threshold of {threshold}");
-        self.slow.then_some(text)
+        if !self.slow {
+            return None;
+        }
+        let [average, threshold] = [self.durations()?.avg, self.threshold?].map(milliseconds);
+        Some(format!("{average} on average, above the threshold of {threshold}"))
     }
 }
 
