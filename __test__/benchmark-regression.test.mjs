@@ -125,6 +125,90 @@ describe('runFile', () => {
     assert.deepEqual([told.at(-1)?.run, told.at(-1)?.runs], [3, 4])
   })
 
+  test('tells tests of one name apart', async (t) => {
+    const file = await suiteFile(
+      t,
+      `const test = (throughput) => ({ name: 'same', fn: () => ({ throughput }) })
+      export default { name: 'suite', tests: [test(1), test(2)] }`,
+    )
+    const [{ tests }] = await new PerformanceBenchmark(silent).runFile(file, { runs: 2 })
+    assert.deepEqual(
+      tests.map(({ runs }) => runs?.throughput),
+      [
+        [1, 1],
+        [2, 2],
+      ],
+    )
+  })
+
+  test('says in what the runs differ', async (t) => {
+    const suite = (/** @type {string} */ name, /** @type {string[]} */ ...tests) =>
+      `{ name: '${name}', tests: [${tests.map((test) => `{ name: '${test}', fn() {} }`)}] }`
+    for (const [first, second, message] of [
+      [suite('a', 'one', 'two'), suite('a', 'one'), /no 'a › two'/],
+      [suite('a', 'one'), suite('a', 'two'), /'a › two' where the first has 'a › one'/],
+      [suite('a', 'one'), suite('b', 'one'), /'b' where the first has 'a'/],
+      [`${suite('a', 'x')}, ${suite('b', 'x')}`, suite('a', 'x'), /no 'b'/],
+      [
+        suite('a', 'x'),
+        `${suite('a', 'x')}, ${suite('b', 'x')}`,
+        /'b' where the first has nothing/,
+      ],
+    ]) {
+      const file = await suiteFile(
+        t,
+        `import { existsSync, writeFileSync } from 'node:fs'
+        const known = new URL('known', import.meta.url)
+        const again = existsSync(known)
+        writeFileSync(known, '')
+        export default again ? [${second}] : [${first}]`,
+      )
+      const benchmark = new PerformanceBenchmark(silent)
+      await assert.rejects(benchmark.runFile(file, { runs: 3 }), {
+        code: 'ERR_AIWF_RUNS_DIFFER',
+        message,
+      })
+      assert.deepEqual(benchmark.results, [])
+    }
+  })
+
+  test('takes options of the caller that no process can be sent', async (t) => {
+    const file = await suiteFile(t, `export default { name: 'a', tests: [{ name: 'b', fn() {} }] }`)
+    const own = { ...silent, onDone() {}, signal: new AbortController().signal }
+    const [suite] = await new PerformanceBenchmark(own).runFile(file)
+    assert.equal(suite.tests[0].metrics.duration.length, silent.iterations)
+  })
+
+  test('keeps the figures of all iterations, of which it has a sample', async (t) => {
+    const iterations = 120_000
+    const file = await suiteFile(
+      t,
+      `let call = 0
+      const fn = () => {
+        if (++call % 2 === 0) throw 'no'
+      }
+      export default { name: 'a', tests: [{ name: 'b', fn, iterations: ${2 * iterations} }] }`,
+    )
+    class Telling extends PerformanceBenchmark {
+      /** @param {types.BenchmarkMetrics} metrics */
+      calculateStatistics(metrics) {
+        const statistics = super.calculateStatistics(metrics)
+        // Of the sample, and so not what is wanted.
+        if (statistics.duration) statistics.duration.max = -1
+        return { ...statistics, own: true }
+      }
+    }
+    for (const runs of [1, 2]) {
+      const [{ tests }] = await new Telling(silent).runFile(file, { runs })
+      const [{ metrics, statistics, sampled }] = tests
+      assert.deepEqual([sampled, metrics.errors], [runs * 1e5, runs * iterations])
+      assert.deepEqual([statistics.errorRate, /** @type {any} */ (statistics).own], [0.5, true])
+      const { avg = 0, max = 0, opsPerSecond } = statistics.duration ?? {}
+      assert(max >= metrics.duration.reduce((most, value) => Math.max(most, value)))
+      assert.equal(opsPerSecond, 1000 / avg)
+    }
+  })
+
   test('finds suites however they are exported', async (t) => {
     const suite = (/** @type {string} */ name) =>
       `{ name: '${name}', tests: [{ name: 't', fn() {} }] }`

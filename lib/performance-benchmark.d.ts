@@ -193,7 +193,7 @@ export interface BenchmarkTestResult {
   optimizedAway?: boolean
   /**
    * How many iterations `metrics` has, if not all. `statistics.duration` is of all the same: exact, but percentiles
-   * to within 0.1 %, and `mad`, `ci95` and `outliers` by the sample.
+   * to within 0.1 %, and `mad`, `ci95` and `outliers` by the sample; of several processes the percentiles too.
    */
   sampled?: number
   /** Of several processes, only then: the median of each. `metrics` then has what all of them measured. */
@@ -512,7 +512,7 @@ export class PerformanceBenchmark {
   /**
    * Runs the suites that a module exports, as its default or by name, each run in a process of its own. What they print
    * goes to standard error. Rejects with `ERR_AIWF_NO_SUITE` if the module has none, with `ERR_AIWF_BENCHMARK_PROCESS`
-   * if a process ends early, and with what the module throws.
+   * if a process ends early, with `ERR_AIWF_RUNS_DIFFER` if two runs have not the same tests, and with what the module throws.
    */
   runFile(file: string, options?: BenchmarkFileOptions): Promise<BenchmarkSuiteResult[]>
   calculateStatistics(metrics: BenchmarkMetrics): BenchmarkStatistics

@@ -10,7 +10,7 @@ const { MOST_RUNS, compare } = require('./compare.js')
 const { describe, loadTestConfig } = require('./load-config.js')
 const { loadFunction, loadUrl } = require('./load.js')
 const { checkRunOptions, checkSuite, testOptions } = require('./options.js')
-const { merge, runInProcess } = require('./process-runs.js')
+const { checkAlike, merge, runInProcess } = require('./process-runs.js')
 const { generate, write } = require('./report.js')
 const { SuiteRun } = require('./suite-run.js')
 
@@ -102,6 +102,7 @@ class PerformanceBenchmark {
         ((/** @type {types.BenchmarkProgress} */ news) =>
           options.onProgress?.({ ...news, run, runs }))
       all.push(await runInProcess(path, this.options, { signal: options.signal, onProgress }))
+      checkAlike(file, all[0], all[run], run + 1)
     }
     const statisticsOf = this.calculateStatistics.bind(this)
     return all[0].map((_, index) =>

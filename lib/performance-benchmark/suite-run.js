@@ -90,8 +90,10 @@ class SuiteRun {
       )
     }
     if (hookError !== undefined) this.#warn(`${test.name}: ${hookError}`)
-    const statistics = this.#benchmark.calculateStatistics(metrics)
-    if (measured.statistics) statistics.duration = measured.statistics
+    const statistics = {
+      ...this.#benchmark.calculateStatistics(metrics),
+      ...measured.statistics,
+    }
     return {
       name: test.name,
       status: error === undefined ? 'completed' : 'failed',
