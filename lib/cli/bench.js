@@ -6,6 +6,7 @@ const args = require('../internal/arguments.js')
 const { PerformanceBenchmark } = require('../performance-benchmark.js')
 const { MOST_RUNS } = require('../performance-benchmark/compare.js')
 const { publish, render } = require('../performance-benchmark/report.js')
+const { runCommand } = require('./command.js')
 const { liveLine } = require('./live-line.js')
 const { columns, heap, palette, percent, time } = require('./figures.js')
 
@@ -61,23 +62,7 @@ const OPTIONS = /** @type {const} */ ({
  * @returns {Promise<number>} the exit code
  */
 async function bench(words) {
-  let call
-  try {
-    call = parse(words)
-  } catch (error) {
-    console.error(`aiwf-native bench: ${/** @type {Error} */ (error).message}\n\n${HELP}`)
-    return 2
-  }
-  if (call.help) {
-    console.log(HELP)
-    return 0
-  }
-  try {
-    return await run(call)
-  } catch (error) {
-    console.error(`aiwf-native: ${/** @type {Error} */ (error).message}`)
-    return 1
-  }
+  return runCommand('bench', { help: HELP, parse: () => parse(words), run })
 }
 
 /** @param {string[]} words */
@@ -87,6 +72,7 @@ function parse(words) {
     options: OPTIONS,
     allowPositionals: true,
   })
+  if (values.help) return undefined
   const number = (
     /** @type {'runs' | 'iterations' | 'time' | 'warmup-iterations' | 'timeout'} */ name,
   ) => {
@@ -98,7 +84,7 @@ function parse(words) {
   const { format: wanted = values.json ? 'json' : 'text' } = values
   const format = FORMATS.find((known) => known === wanted)
   if (!format) throw new Error(`--format must be one of ${FORMATS.join(', ')}, not '${wanted}'`)
-  if (files.length === 0 && !values.help) throw new Error('expected the file of a suite')
+  if (files.length === 0) throw new Error('expected the file of a suite')
   const { 'max-duration': maxDuration } = values
   if (maxDuration !== undefined && !/^\d+(\.\d+)?$/.test(maxDuration)) {
     throw new Error(`--max-duration must be a number of milliseconds, not '${maxDuration}'`)
@@ -113,21 +99,24 @@ function parse(words) {
     warmup: values.steady ? 'steady' : undefined,
     threshold: maxDuration === undefined ? undefined : Number(maxDuration),
   })
-  const { baseline, save, output, histogram, help } = values
-  return { files, runs, format, benchmark, baseline, save, output, histogram, help }
+  const { baseline, save, output, histogram } = values
+  return { files, runs, format, benchmark, baseline, save, output, histogram }
 }
 
-/** @typedef {ReturnType<typeof parse>} Call */
+/** @typedef {NonNullable<ReturnType<typeof parse>>} Call */
 
 /** @param {Call} call */
 async function run({ files, runs, format, benchmark, baseline, save, output, histogram }) {
   // A baseline that cannot be read is better known before the measurement than after it.
   const known = baseline === undefined ? undefined : await benchmark.loadBaseline(baseline)
   const line = liveLine(process.stderr)
-  for (const file of files) {
-    await benchmark.runFile(file, { runs, onProgress: (news) => line.show(...progress(news)) })
+  try {
+    for (const file of files) {
+      await benchmark.runFile(file, { runs, onProgress: (news) => line.show(...progress(news)) })
+    }
+  } finally {
+    line.clear()
   }
-  line.clear()
   const comparison = known && (await benchmark.compareToBaseline(known))
   const report = benchmark.generateReport()
   const shown =
