@@ -257,6 +257,20 @@ describe('a histogram', () => {
     assert.deepEqual(benchmark.histogram([]), [])
   })
 
+  test('has finite limits, whatever the values', () => {
+    const rows = benchmark.histogram([1e308, -1e308, 0, 5], 4)
+    assert.deepEqual(
+      rows.map(({ from, to, count }) => [from, to, count]),
+      [
+        [-1e308, -5e307, 1],
+        [-5e307, 0, 0],
+        [0, 5e307, 2],
+        [5e307, 1e308, 1],
+      ],
+    )
+    assert.equal(benchmark.histogram([5e-324, 0, 1e-323], 9).length, 1)
+  })
+
   test('checks its arguments', () => {
     assert.throws(() => benchmark.histogram([1], 0), { code: 'ERR_OUT_OF_RANGE' })
     assert.throws(() => benchmark.histogram(/** @type {any} */ ('1')), TypeError)

@@ -125,6 +125,16 @@ describe('runFile', () => {
     assert.deepEqual([told.at(-1)?.run, told.at(-1)?.runs], [3, 4])
   })
 
+  test('leaves the suite no channel to talk on', async (t) => {
+    const file = await suiteFile(
+      t,
+      `for (const message of ['ready', null, { results: [5] }]) process.send?.(message)
+      export default { name: 'suite', tests: [{ name: 'test', fn: () => process.send?.('ready') }] }`,
+    )
+    const [{ tests }] = await new PerformanceBenchmark(silent).runFile(file)
+    assert.equal(tests[0].status, 'completed')
+  })
+
   test('tells tests of one name apart', async (t) => {
     const file = await suiteFile(
       t,
@@ -241,6 +251,8 @@ describe('runFile', () => {
     ]) {
       await assert.rejects(benchmark.runFile(await suiteFile(t, source)), { code })
     }
+    const coded = `throw Object.assign(new Error('no luck'), { code() {} })`
+    await assert.rejects(benchmark.runFile(await suiteFile(t, coded)), { message: 'no luck' })
     await assert.rejects(benchmark.runFile('x', { runs: 51 }), { code: 'ERR_OUT_OF_RANGE' })
     assert.deepEqual(benchmark.results, [])
   })

@@ -97,6 +97,19 @@ describe('bench', () => {
     assert.doesNotMatch(slower.stdout, /No regression/)
   })
 
+  test('makes its baseline in the first run', async (t) => {
+    const folder = await workspace(t)
+    const file = join(folder, 'suite.mjs')
+    const baseline = join(folder, 'baseline.json')
+    await suite(file, 1_000)
+    const options = ['--iterations', '3', '--baseline', baseline, '--save', baseline]
+    const first = await run('bench', file, ...options)
+    assert.deepEqual([first.status, first.stderr], [0, ''])
+    assert.match(first.stdout, /No baseline yet/)
+    assert.doesNotMatch((await run('bench', file, ...options)).stdout, /No baseline yet/)
+    assert.equal((await run('bench', file, '--save', folder)).stdout, '')
+  })
+
   test('saves no regression: the next run would have nothing to fail against', async (t) => {
     const folder = await workspace(t)
     const file = join(folder, 'suite.mjs')

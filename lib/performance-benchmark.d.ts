@@ -511,7 +511,7 @@ export class PerformanceBenchmark {
   run(suite: BenchmarkSuite, options?: BenchmarkRunOptions): Promise<BenchmarkSuiteResult>
   /**
    * Runs the suites that a module exports, as its default or by name, each run in a process of its own. What they print
-   * goes to standard error. Rejects with `ERR_AIWF_NO_SUITE` if the module has none, with `ERR_AIWF_BENCHMARK_PROCESS`
+   * goes to standard error; they have no `process.send`. Rejects with `ERR_AIWF_NO_SUITE` if the module has none, with `ERR_AIWF_BENCHMARK_PROCESS`
    * if a process ends early, with `ERR_AIWF_RUNS_DIFFER` if two runs have not the same tests, and with what the module throws.
    */
   runFile(file: string, options?: BenchmarkFileOptions): Promise<BenchmarkSuiteResult[]>

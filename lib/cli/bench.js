@@ -20,7 +20,7 @@ Runs the benchmark suites that modules export: { name, tests: [{ name, fn }] }, 
 
 Options:
   --runs <n>              processes, one after the other (default 1); from 4 on regressions are told from chance
-  --baseline <file>       compare each test with its newest result in this file
+  --baseline <file>       compare each test with its newest result in this file; --save may make it
   --max-duration <ms>     what a test may take on average, unless it or its suite has a threshold of its own
   --save <file>           add the results to this file, unless one is a regression; it is made if there is none
   --format <name>         ${FORMATS.join(', ')} (default text)
@@ -107,8 +107,11 @@ function parse(words) {
 
 /** @param {Call} call */
 async function run({ files, runs, format, benchmark, baseline, save, output, histogram }) {
-  // A baseline that cannot be read is better known before the measurement than after it.
-  const known = baseline === undefined ? undefined : await benchmark.loadBaseline(baseline)
+  // A file that cannot be read is better known before the measurement than after it.
+  const saved = save === undefined ? undefined : await readSaved(benchmark, save)
+  const isFirst = baseline !== undefined && baseline === save && !saved
+  const known =
+    baseline === undefined || isFirst ? undefined : await benchmark.loadBaseline(baseline)
   const line = liveLine(process.stderr)
   try {
     for (const file of files) {
@@ -121,7 +124,11 @@ async function run({ files, runs, format, benchmark, baseline, save, output, his
   const report = benchmark.generateReport()
   const shown =
     format === 'text'
-      ? text(benchmark, report, { histogram, colours: palette(output ? {} : process.stdout) })
+      ? text(benchmark, report, {
+          isFirst,
+          histogram,
+          colours: palette(output ? {} : process.stdout),
+        })
       : render(report, format)
   if (output === undefined) console.log(shown)
   else await publish(output, shown)
@@ -136,6 +143,16 @@ async function run({ files, runs, format, benchmark, baseline, save, output, his
   return report.summary.overallStatus === 'failed' ? 1 : 0
 }
 
+/** What is in the file so far; nothing if there is none. @param {PerformanceBenchmark} benchmark @param {string} file */
+async function readSaved(benchmark, file) {
+  try {
+    return await benchmark.loadBaseline(file)
+  } catch (error) {
+    if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'ENOENT') throw error
+    return undefined
+  }
+}
+
 /** @param {types.BenchmarkProgress} news @returns {[number, string]} */
 function progress({ suite, test, index, tests, run = 0, runs = 1, iterations }) {
   const which = runs > 1 ? `run ${run + 1} of ${runs}, ` : ''
@@ -145,9 +162,9 @@ function progress({ suite, test, index, tests, run = 0, runs = 1, iterations }) 
 /**
  * @param {PerformanceBenchmark} benchmark
  * @param {types.BenchmarkReport} report
- * @param {{ histogram?: boolean, colours: ReturnType<typeof palette> }} style
+ * @param {{ isFirst: boolean, histogram?: boolean, colours: ReturnType<typeof palette> }} style
  */
-function text(benchmark, { suites, comparison, systemInfo }, { histogram, colours }) {
+function text(benchmark, { suites, comparison, systemInfo }, { isFirst, histogram, colours }) {
   const { cpu, cores } = systemInfo.machine
   const lines = [colours.dim(`Node ${systemInfo.nodeVersion}, ${cores} × ${cpu}`)]
   for (const suite of suites) {
@@ -162,6 +179,7 @@ function text(benchmark, { suites, comparison, systemInfo }, { histogram, colour
     }
   }
   if (comparison) lines.push('', ...compared(comparison, colours))
+  if (isFirst) lines.push('', 'No baseline yet: nothing to compare with')
   return lines.join('\n')
 }
 

@@ -202,9 +202,8 @@ async function runHook(hook, watchdog) {
 
 /** @param {any} error */
 function messageOf(error) {
-  if (typeof error?.message === 'string') return error.message
   try {
-    return String(error)
+    return typeof error?.message === 'string' ? error.message : String(error)
   } catch {
     return 'An error without a text'
   }

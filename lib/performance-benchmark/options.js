@@ -33,6 +33,20 @@ function testOptions(options) {
 
 /** @typedef {ReturnType<typeof testOptions>} Settings */
 
+/**
+ * The options that matter, with their defaults: others may be of any kind, and not every kind can be written or sent.
+ *
+ * @param {types.BenchmarkOptions} options
+ */
+function settingsOf(options) {
+  const { memoryProfiling, silent } = args.object('options', options)
+  return {
+    ...testOptions(options),
+    memoryProfiling: Boolean(memoryProfiling),
+    silent: Boolean(silent),
+  }
+}
+
 /** @param {types.BenchmarkRunOptions} options */
 function checkRunOptions(options) {
   const { signal, onProgress } = args.object('options', options)
@@ -68,4 +82,4 @@ function checkHooks(name, { setup, teardown }) {
   if (teardown !== undefined) args.callback(`${name}.teardown`, teardown)
 }
 
-module.exports = { checkRunOptions, checkSuite, testOptions }
+module.exports = { checkRunOptions, checkSuite, settingsOf, testOptions }

@@ -6,7 +6,7 @@
 
 const { fork } = require('node:child_process')
 const native = require('../internal/native.js')
-const { testOptions } = require('./options.js')
+const { settingsOf } = require('./options.js')
 const { judged } = require('./threshold.js')
 
 /** @import * as types from '../performance-benchmark.js' */
@@ -46,18 +46,8 @@ function runInProcess(file, options, { signal, onProgress }) {
     })
     child.on('error', (error) => end(() => reject(error)))
     child.on('exit', (code, by) => end(() => reject(ended(file, code, by))))
-    child.send({ file, options: sendable(options) })
+    child.send({ file, options: settingsOf(options) })
   })
-}
-
-/** Of all options those a suite runs with: others may be of any kind, and not every kind can be sent. @param {types.BenchmarkOptions} options */
-function sendable(options) {
-  const { memoryProfiling, silent } = options
-  return {
-    ...testOptions(options),
-    memoryProfiling: Boolean(memoryProfiling),
-    silent: Boolean(silent),
-  }
 }
 
 /**
@@ -94,8 +84,8 @@ function outline(results) {
 }
 
 /** @param {{ message: string, stack?: string, code?: string }} told */
-function rebuilt({ message, stack, code }) {
-  return Object.assign(new Error(message), { stack }, code !== undefined && { code })
+function rebuilt({ message, ...known }) {
+  return Object.assign(new Error(message), known)
 }
 
 /** @param {string} file @param {number | null} code @param {NodeJS.Signals | null} signal */

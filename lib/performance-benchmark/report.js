@@ -7,6 +7,7 @@ const { traced } = require('../internal/errors.js')
 const { promised, settler } = require('../internal/settle.js')
 const { wellFormed } = require('../internal/well-formed.js')
 const { machine } = require('./machine.js')
+const { settingsOf } = require('./options.js')
 
 /** @import * as types from '../performance-benchmark.js' */
 
@@ -30,7 +31,7 @@ function generate({ results, loadTests, comparison, options }) {
     suites: results,
     loadTests,
     ...(comparison && { comparison }),
-    configuration: options,
+    configuration: settingsOf(options),
     systemInfo: {
       nodeVersion: process.version,
       platform: process.platform,

@@ -13,6 +13,8 @@ const { Watchdog } = require('./watchdog.js')
 class SuiteRun {
   #benchmark
   #suite
+  /** As they were checked: a test may change its suite. */
+  #tests
   #onProgress
   #signal
   /** Fires for the caller's signal, and for an error of the caller's listener. */
@@ -26,6 +28,7 @@ class SuiteRun {
   constructor(benchmark, suite, { signal, onProgress }) {
     this.#benchmark = benchmark
     this.#suite = suite
+    this.#tests = [...suite.tests]
     this.#signal = signal
     this.#onProgress = onProgress
   }
@@ -37,7 +40,7 @@ class SuiteRun {
     const tests = []
     try {
       const setupError = await this.#hook('setup')
-      for (const [index, test] of this.#suite.tests.entries()) {
+      for (const [index, test] of this.#tests.entries()) {
         if (this.#stop.signal.aborted) break
         tests.push(setupError ? this.#unrun(test, setupError) : await this.#runTest(test, index))
       }
@@ -140,7 +143,7 @@ class SuiteRun {
    */
   #tell(test, index, iterations) {
     try {
-      const tests = this.#suite.tests.length
+      const tests = this.#tests.length
       this.#onProgress?.({ suite: this.#suite.name, test: test.name, index, tests, iterations })
     } catch (error) {
       this.#stop.abort(error)

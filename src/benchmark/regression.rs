@@ -136,7 +136,10 @@ pub fn compare_runs(metric: Metric, current: &[f64], baseline: &[f64]) -> Option
         Some(Verdict::Worse) => Outcome::Regressed,
         Some(Verdict::Better) => Outcome::Improved,
     };
-    let interval = difference.as_ref().map(|known| known.interval.map(|bound| bound / then));
+    let interval = difference
+        .as_ref()
+        .map(|known| known.interval.map(|bound| bound / then))
+        .filter(|bounds| bounds.iter().all(|bound| bound.is_finite()));
     Some(Comparison { change, difference, interval, outcome })
 }
 
