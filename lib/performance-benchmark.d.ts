@@ -246,7 +246,7 @@ export interface LoadTestConfig {
    * has the times from when requests were sent. The rate grows evenly over `rampUp`. Only for URLs.
    */
   rate?: number
-  /** Workers, each with one connection or one call at a time; 10 by default. */
+  /** Workers, each with one connection or one call at a time; 10 by default, 100,000 at most. */
   concurrency?: number
   /** Milliseconds over which workers are added evenly; 5,000 by default. */
   rampUp?: number
