@@ -102,6 +102,15 @@ test('of more iterations than are kept there is a sample, and exact figures', as
   assert(min <= Math.min(...metrics.duration.slice(0, 1000)) && p99 <= max && median <= p99)
 })
 
+test('of more iterations than are kept the failed ones are a share of all', async () => {
+  let calls = 0
+  const fn = () => {
+    if (++calls % 10 === 0) throw calls
+  }
+  const { metrics, statistics, sampled } = await measure(fn, { iterations: 250_000 })
+  assert.deepEqual([sampled, metrics.errors, statistics.errorRate], [1e5, 25_000, 0.1])
+})
+
 test('10,000 iterations of a leaking function show what it leaks', async () => {
   /** @type {unknown[]} */
   const leaked = []
@@ -246,6 +255,20 @@ describe('a histogram', () => {
     )
     assert.equal([...rows[0].bar].length, 40)
     assert.deepEqual(benchmark.histogram([]), [])
+  })
+
+  test('has finite limits, whatever the values', () => {
+    const rows = benchmark.histogram([1e308, -1e308, 0, 5], 4)
+    assert.deepEqual(
+      rows.map(({ from, to, count }) => [from, to, count]),
+      [
+        [-1e308, -5e307, 1],
+        [-5e307, 0, 0],
+        [0, 5e307, 2],
+        [5e307, 1e308, 1],
+      ],
+    )
+    assert.equal(benchmark.histogram([5e-324, 0, 1e-323], 9).length, 1)
   })
 
   test('checks its arguments', () => {

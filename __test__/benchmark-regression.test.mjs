@@ -125,6 +125,100 @@ describe('runFile', () => {
     assert.deepEqual([told.at(-1)?.run, told.at(-1)?.runs], [3, 4])
   })
 
+  test('leaves the suite no channel to talk on', async (t) => {
+    const file = await suiteFile(
+      t,
+      `for (const message of ['ready', null, { results: [5] }]) process.send?.(message)
+      export default { name: 'suite', tests: [{ name: 'test', fn: () => process.send?.('ready') }] }`,
+    )
+    const [{ tests }] = await new PerformanceBenchmark(silent).runFile(file)
+    assert.equal(tests[0].status, 'completed')
+  })
+
+  test('tells tests of one name apart', async (t) => {
+    const file = await suiteFile(
+      t,
+      `const test = (throughput) => ({ name: 'same', fn: () => ({ throughput }) })
+      export default { name: 'suite', tests: [test(1), test(2)] }`,
+    )
+    const [{ tests }] = await new PerformanceBenchmark(silent).runFile(file, { runs: 2 })
+    assert.deepEqual(
+      tests.map(({ runs }) => runs?.throughput),
+      [
+        [1, 1],
+        [2, 2],
+      ],
+    )
+  })
+
+  test('says in what the runs differ', async (t) => {
+    const suite = (/** @type {string} */ name, /** @type {string[]} */ ...tests) =>
+      `{ name: '${name}', tests: [${tests.map((test) => `{ name: '${test}', fn() {} }`)}] }`
+    for (const [first, second, message] of [
+      [suite('a', 'one', 'two'), suite('a', 'one'), /no 'a › two'/],
+      [suite('a', 'one'), suite('a', 'two'), /'a › two' where the first has 'a › one'/],
+      [suite('a', 'one'), suite('b', 'one'), /'b' where the first has 'a'/],
+      [`${suite('a', 'x')}, ${suite('b', 'x')}`, suite('a', 'x'), /no 'b'/],
+      [
+        suite('a', 'x'),
+        `${suite('a', 'x')}, ${suite('b', 'x')}`,
+        /'b' where the first has nothing/,
+      ],
+    ]) {
+      const file = await suiteFile(
+        t,
+        `import { existsSync, writeFileSync } from 'node:fs'
+        const known = new URL('known', import.meta.url)
+        const again = existsSync(known)
+        writeFileSync(known, '')
+        export default again ? [${second}] : [${first}]`,
+      )
+      const benchmark = new PerformanceBenchmark(silent)
+      await assert.rejects(benchmark.runFile(file, { runs: 3 }), {
+        code: 'ERR_AIWF_RUNS_DIFFER',
+        message,
+      })
+      assert.deepEqual(benchmark.results, [])
+    }
+  })
+
+  test('takes options of the caller that no process can be sent', async (t) => {
+    const file = await suiteFile(t, `export default { name: 'a', tests: [{ name: 'b', fn() {} }] }`)
+    const own = { ...silent, onDone() {}, signal: new AbortController().signal }
+    const [suite] = await new PerformanceBenchmark(own).runFile(file)
+    assert.equal(suite.tests[0].metrics.duration.length, silent.iterations)
+  })
+
+  test('keeps the figures of all iterations, of which it has a sample', async (t) => {
+    const iterations = 120_000
+    const file = await suiteFile(
+      t,
+      `let call = 0
+      const fn = () => {
+        if (++call % 2 === 0) throw 'no'
+      }
+      export default { name: 'a', tests: [{ name: 'b', fn, iterations: ${2 * iterations} }] }`,
+    )
+    class Telling extends PerformanceBenchmark {
+      /** @param {types.BenchmarkMetrics} metrics */
+      calculateStatistics(metrics) {
+        const statistics = super.calculateStatistics(metrics)
+        // Of the sample, and so not what is wanted.
+        if (statistics.duration) statistics.duration.max = -1
+        return { ...statistics, own: true }
+      }
+    }
+    for (const runs of [1, 2]) {
+      const [{ tests }] = await new Telling(silent).runFile(file, { runs })
+      const [{ metrics, statistics, sampled }] = tests
+      assert.deepEqual([sampled, metrics.errors], [runs * 1e5, runs * iterations])
+      assert.deepEqual([statistics.errorRate, /** @type {any} */ (statistics).own], [0.5, true])
+      const { avg = 0, max = 0, opsPerSecond } = statistics.duration ?? {}
+      assert(max >= metrics.duration.reduce((most, value) => Math.max(most, value)))
+      assert.equal(opsPerSecond, 1000 / avg)
+    }
+  })
+
   test('finds suites however they are exported', async (t) => {
     const suite = (/** @type {string} */ name) =>
       `{ name: '${name}', tests: [{ name: 't', fn() {} }] }`
@@ -157,6 +251,8 @@ describe('runFile', () => {
     ]) {
       await assert.rejects(benchmark.runFile(await suiteFile(t, source)), { code })
     }
+    const coded = `throw Object.assign(new Error('no luck'), { code() {} })`
+    await assert.rejects(benchmark.runFile(await suiteFile(t, coded)), { message: 'no luck' })
     await assert.rejects(benchmark.runFile('x', { runs: 51 }), { code: 'ERR_OUT_OF_RANGE' })
     assert.deepEqual(benchmark.results, [])
   })
@@ -188,7 +284,7 @@ describe('a baseline', () => {
       errors: 0,
     })
     const test = { name: 'test', status: 'completed', statistics, runs: { duration } }
-    benchmark.benchmarkHistory.set(name, /** @type {any} */ ({ name, tests: [test] }))
+    benchmark.results.push(/** @type {any} */ ({ name, tests: [test] }))
     return benchmark
   }
 
@@ -211,6 +307,85 @@ describe('a baseline', () => {
     assert.equal(same.detected, false)
     const other = await measured([20, 20, 20, 20], 'other').compareToBaseline(baseline)
     assert.deepEqual(other.suites[0].uncompared, ['test'])
+  })
+
+  test('that not everything can be compared with leaves a doubt, in every report', async (t) => {
+    const folder = await workspace(t)
+    const runs = [20, 20, 20, 20]
+    /** @type {[PerformanceBenchmark, boolean, RegExp][]} */
+    const cases = [
+      [measured(runs), false, /No regression against the baseline/],
+      [measured([19, 40, 41, 42]), true, /Inconclusive/],
+      [measured([30, 30, 30]), true, /Inconclusive/],
+      [measured(runs, 'other'), true, /Inconclusive/],
+    ]
+    const baseline = await saved(measured(runs))
+    for (const [benchmark, inconclusive, verdict] of cases) {
+      const comparison = await benchmark.compareToBaseline(baseline)
+      assert.deepEqual([comparison.detected, comparison.inconclusive], [false, inconclusive])
+      for (const save of /** @type {const} */ (['generateHTMLReport', 'generateMarkdownReport'])) {
+        const text = await readFile(await benchmark[save](join(folder, save)), 'utf8')
+        assert.match(text, verdict)
+        assert.equal(/no regression/i.test(text), !inconclusive)
+        assert.equal(
+          text.includes('Nothing to compare with: other › test'),
+          benchmark === cases[3][0],
+        )
+      }
+    }
+  })
+
+  test('of one run has a few bytes of memory for nothing', async () => {
+    const heap = (/** @type {number} */ avg) => {
+      const benchmark = new PerformanceBenchmark(silent)
+      const test = { name: 'test', status: 'completed', statistics: { memory: { avg } } }
+      const suite = { name: 'suite', tests: [test] }
+      benchmark.results.push(/** @type {any} */ (suite))
+      return benchmark
+    }
+    const compare = async (/** @type {number} */ now, /** @type {number} */ then) =>
+      (await heap(now).compareToBaseline(await saved(heap(then)))).suites[0]
+    const { issues, improvements, uncompared } = await compare(1100, 100)
+    assert.deepEqual([issues, improvements, uncompared], [[], [], undefined])
+    assert.deepEqual((await compare(100, 1100)).improvements, [])
+    assert.equal((await compare(1200, 100)).issues.length, 1)
+  })
+
+  test('has for each test the newest entry that knows it', async (t) => {
+    const file = join(await workspace(t), 'baseline.json')
+    await measured([10, 10, 10, 10]).saveBaseline(file)
+    await measured([20, 20, 20, 20]).saveBaseline(file)
+    await measured([1, 1, 1, 1], 'other').saveBaseline(file)
+    const { suites, inconclusive } = await measured([31, 31, 31, 31]).compareToBaseline(file)
+    assert.equal(suites[0].issues[0].change, 11 / 20)
+    assert.equal(inconclusive, false)
+  })
+
+  test('has suites of one name together, of each test the last result', async (t) => {
+    const file = join(await workspace(t), 'baseline.json')
+    const benchmark = measured([1, 1, 1, 1])
+    for (const [name, value] of /** @type {const} */ ([
+      ['more', 2],
+      ['test', 3],
+    ])) {
+      const [result] = measured([value, value, value, value]).results
+      benchmark.results.push({ ...result, tests: [{ ...result.tests[0], name }] })
+    }
+    const { entries } = await benchmark.loadBaseline(await benchmark.saveBaseline(file))
+    const [suite, ...rest] = entries[0].suites
+    assert.deepEqual(rest, [])
+    assert.deepEqual(
+      suite.tests.map(({ name, statistics }) => [name, statistics?.duration?.avg]),
+      [
+        ['test', 3],
+        ['more', 2],
+      ],
+    )
+    const comparison = await benchmark.compareToBaseline(file)
+    assert.deepEqual(
+      comparison.suites.map(({ suite, comparisons }) => [suite, comparisons?.length]),
+      [['suite', 2]],
+    )
   })
 
   test('keeps as many entries as it is told', async (t) => {
@@ -245,6 +420,9 @@ describe('a baseline', () => {
       '{}',
       '{"version":2,"entries":[]}',
       '{"version":1,"entries":[5]}',
+      '{"version":1,"entries":[{"timestamp":0,"machine":{},"suites":[{"name":"a","tests":[null]}]}]}',
+      '{"version":1,"entries":[{"timestamp":0,"machine":{},"suites":[{"tests":[]}]}]}',
+      '{"version":1,"entries":[{"timestamp":1e300,"machine":{},"suites":[]}]}',
       'null',
     ]) {
       await writeFile(file, text)
@@ -259,6 +437,17 @@ describe('a baseline', () => {
         })
       }
       assert.equal(await readFile(file, 'utf8'), text)
+    }
+  })
+
+  test('that is no object of the form is refused as well', async () => {
+    for (const [baseline, code] of /** @type {[any, string][]} */ ([
+      [{}, 'ERR_AIWF_INVALID_BASELINE'],
+      [{ version: Object.create(null) }, 'ERR_AIWF_INVALID_BASELINE'],
+      [{ version: 1, entries: [null] }, 'ERR_AIWF_INVALID_BASELINE'],
+      [null, 'ERR_INVALID_ARG_TYPE'],
+    ])) {
+      await assert.rejects(measured([1]).compareToBaseline(baseline), { code })
     }
   })
 

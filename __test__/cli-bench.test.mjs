@@ -82,6 +82,87 @@ describe('bench', () => {
     assert.match(stdout, /█+ +\d+$/m)
   })
 
+  test('needs no more than one run to fail', async (t) => {
+    const folder = await workspace(t)
+    const file = join(folder, 'suite.mjs')
+    const baseline = join(folder, 'baseline.json')
+    await suite(file, 1)
+    assert.equal((await run('bench', file, '--time', '20', '--save', baseline)).status, 0)
+    // So much slower that no load on the machine makes up for it.
+    await suite(file, 1_000_000)
+    const slower = await run('bench', file, '--runs', '1', '--time', '20', '--baseline', baseline)
+    assert.equal(slower.status, 1)
+    assert.match(slower.stderr, /^Performance regression detected$/m)
+    assert.match(slower.stderr, /^Suite › steps +duration +\+\S+ % +\+20\.0 % +– +–$/m)
+    assert.doesNotMatch(slower.stdout, /No regression/)
+  })
+
+  test('makes its baseline in the first run', async (t) => {
+    const folder = await workspace(t)
+    const file = join(folder, 'suite.mjs')
+    const baseline = join(folder, 'baseline.json')
+    await suite(file, 1_000)
+    const options = ['--iterations', '3', '--baseline', baseline, '--save', baseline]
+    const first = await run('bench', file, ...options)
+    assert.deepEqual([first.status, first.stderr], [0, ''])
+    assert.match(first.stdout, /No baseline yet/)
+    assert.doesNotMatch((await run('bench', file, ...options)).stdout, /No baseline yet/)
+    assert.equal((await run('bench', file, '--save', folder)).stdout, '')
+  })
+
+  test('saves no regression: the next run would have nothing to fail against', async (t) => {
+    const folder = await workspace(t)
+    const file = join(folder, 'suite.mjs')
+    const baseline = join(folder, 'baseline.json')
+    const options = ['--time', '20', '--save', baseline]
+    await suite(file, 1)
+    assert.equal((await run('bench', file, ...options)).status, 0)
+    const before = await readFile(baseline, 'utf8')
+    await suite(file, 1_000_000)
+    for (const gate of [
+      ['--baseline', baseline],
+      ['--max-duration', '0'],
+    ]) {
+      const { status, stderr } = await run('bench', file, ...options, ...gate)
+      assert.equal(status, 1)
+      assert.match(stderr, /not saved/)
+      assert.equal(await readFile(baseline, 'utf8'), before)
+    }
+  })
+
+  test('compares suites of one name from several files', async (t) => {
+    const folder = await workspace(t)
+    const files = ['a', 'b'].map((name) => join(folder, `${name}.mjs`))
+    for (const file of files) {
+      const name = `'test of ${file.at(-5)}'`
+      await writeFile(
+        file,
+        `export default { name: 'Suite', tests: [{ name: ${name}, fn() {}, iterations: 2 }] }`,
+      )
+    }
+    const baseline = join(folder, 'baseline.json')
+    assert.equal((await run('bench', ...files, '--save', baseline)).status, 0)
+    const { entries } = JSON.parse(await readFile(baseline, 'utf8'))
+    assert.deepEqual(
+      entries[0].suites[0].tests.map((/** @type {any} */ { name }) => name),
+      ['test of a', 'test of b'],
+    )
+  })
+
+  test('fails with a table when a test is slower than it may be', async (t) => {
+    const file = join(await workspace(t), 'suite.mjs')
+    await suite(file, 1_000_000)
+    const slow = await run('bench', file, '--iterations', '3', '--max-duration', '0.000001')
+    assert.equal(slow.status, 1)
+    assert.match(slow.stderr, /^Performance regression detected$/m)
+    assert.match(slow.stderr, /^Test +Average +Threshold$/m)
+    assert.match(slow.stderr, /^Suite › steps +[\d.]+ \S+ +1\.00 ns$/m)
+    assert.match(slow.stdout, /^steps is too slow: /m)
+    const fast = await run('bench', file, '--iterations', '3', '--max-duration', '3600000')
+    assert.deepEqual([fast.status, fast.stderr], [0, ''])
+    assert.doesNotMatch(fast.stdout, /too slow/)
+  })
+
   test('fails if a test does, or a file is no suite', async (t) => {
     const file = join(await workspace(t), 'suite.mjs')
     await writeFile(
@@ -103,7 +184,11 @@ describe('bench', () => {
     for (const args of [
       [],
       ['x.js', '--runs', 'many'],
+      ['x.js', '--runs', '0'],
+      ['x.js', '--runs', '51'],
       ['x.js', '--format', 'pdf'],
+      ['x.js', '--max-duration', 'long'],
+      ['x.js', '--max-duration', '-1'],
       ['--colour'],
       ['x.js', '--iterations', '-1'],
     ]) {

@@ -313,6 +313,13 @@ describe('a function', () => {
   })
 })
 
+/** A body whose bytes went to another thread. */
+function detached() {
+  const body = new Uint8Array(8)
+  structuredClone(body.buffer, { transfer: [body.buffer] })
+  return body
+}
+
 test('wrong arguments are named', async () => {
   const target = 'http://127.0.0.1:1/'
   for (const [config, code] of [
@@ -321,6 +328,10 @@ test('wrong arguments are named', async () => {
     [{ target, body: 5 }, 'ERR_INVALID_ARG_TYPE'],
     [{ target, signal: {} }, 'ERR_INVALID_ARG_TYPE'],
     [{ target, concurrency: 0.5 }, 'ERR_OUT_OF_RANGE'],
+    [{ target, concurrency: 100_001, maxRequests: 1 }, 'ERR_OUT_OF_RANGE'],
+    [{ target, headers: 5 }, 'ERR_INVALID_ARG_VALUE'],
+    [{ target, headers: { name: '\0' } }, 'ERR_INVALID_ARG_VALUE'],
+    [{ target, body: detached() }, 'ERR_INVALID_ARG_VALUE'],
     [{ target, duration: -1 }, 'ERR_OUT_OF_RANGE'],
     [{ target, maxRequests: 0 }, 'ERR_OUT_OF_RANGE'],
     [{ target, method: 'GET /\r\n' }, 'ERR_OUT_OF_RANGE'],

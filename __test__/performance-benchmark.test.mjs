@@ -157,6 +157,37 @@ describe('run', () => {
     assert.equal(summary.averageDuration, summary.totalDuration / 2)
   })
 
+  test('nothing that is thrown or returned stops the suite', async () => {
+    const boo = () => {
+      throw new Error('boo')
+    }
+    const hostile = () => Object.defineProperty({}, 'throughput', { get: boo })
+    const unspeakable = () => {
+      throw Object.defineProperty({}, 'message', { get: boo })
+    }
+    const benchmark = new PerformanceBenchmark({ ...quiet, iterations: 3 })
+    /** @type {types.BenchmarkSuite} */
+    const suite = {
+      name: 'suite',
+      tests: [
+        { name: 'hostile', fn: hostile },
+        { name: 'hostile later', fn: async () => hostile() },
+        { name: 'unspeakable', fn: unspeakable },
+        { name: 'changes the suite', fn: () => suite.tests.push(/** @type {any} */ (null)) },
+      ],
+    }
+    const { tests } = await benchmark.run(suite)
+    assert.deepEqual(
+      tests.map(({ status, metrics, error }) => [status, metrics.errors, error]),
+      [
+        ['completed', 0, undefined],
+        ['completed', 0, undefined],
+        ['failed', 3, 'An error without a text'],
+        ['completed', 0, undefined],
+      ],
+    )
+  })
+
   test('if the set-up of a suite fails, so do its tests, and it is torn down', async () => {
     let tornDown = false
     const benchmark = new PerformanceBenchmark(quiet)
@@ -300,7 +331,15 @@ describe('statistics', () => {
 
   test('arguments are checked', () => {
     const wrong = /** @type {any} */ ('12')
-    assert.throws(() => benchmark.calculateMedian(wrong), { code: 'ERR_INVALID_ARG_TYPE' })
+    for (const values of /** @type {any[]} */ ([
+      wrong,
+      [1n],
+      new BigInt64Array(1),
+      [Symbol('a')],
+      new DataView(new ArrayBuffer(8)),
+    ])) {
+      assert.throws(() => benchmark.calculateMedian(values), { code: 'ERR_INVALID_ARG_TYPE' })
+    }
     assert.throws(() => benchmark.calculatePercentile([1], 101), { code: 'ERR_OUT_OF_RANGE' })
     assert.throws(() => benchmark.calculateStatistics(wrong), { code: 'ERR_INVALID_ARG_TYPE' })
   })
@@ -349,6 +388,12 @@ describe('detectPerformanceRegression', () => {
     }
     const wrong = /** @type {any} */ (undefined)
     assert.throws(() => benchmark.detectPerformanceRegression(some, wrong), TypeError)
+    const fine = { tests: [some] }
+    for (const tests of /** @type {any[]} */ ([[null], [5], 5, null, undefined])) {
+      const code = 'ERR_INVALID_ARG_TYPE'
+      assert.throws(() => benchmark.detectPerformanceRegression({ tests }, fine), { code })
+      assert.throws(() => benchmark.detectPerformanceRegression(fine, { tests }), { code })
+    }
   })
 
   test('matches the tests of suites by name', () => {
@@ -417,6 +462,13 @@ describe('reports', () => {
       improvements: [],
       uncompared: ['broken'],
     })
+  })
+
+  test('have the settings, and nothing else of the options', async () => {
+    const benchmark = new PerformanceBenchmark(/** @type {any} */ ({ ...quiet, big: 1n }))
+    const { configuration } = benchmark.generateReport()
+    assert.deepEqual(configuration, new PerformanceBenchmark(quiet).options)
+    await benchmark.saveReport(path.join(folder, 'settings.json'))
   })
 
   test('are saved as HTML that escapes what it shows', async () => {

@@ -24,6 +24,11 @@ export interface BenchmarkTestOptions {
    * 2 %, at most for two seconds or 100 calls; the result's `steadyState` says whether they did. `'fixed'` by default.
    */
   warmup?: 'fixed' | 'steady'
+  /**
+   * Milliseconds an iteration may take on average. A test that takes longer is `slow` and fails the report. That of a test
+   * counts before that of its suite, and that before the benchmark's; `Infinity` is none, which is the default.
+   */
+  threshold?: number
 }
 
 /** How one run is watched and ended. */
@@ -70,8 +75,8 @@ export interface BenchmarkOptions extends BenchmarkTestOptions {
 }
 
 /** Options with their defaults. */
-export type BenchmarkSettings = Required<Omit<BenchmarkOptions, 'time' | 'warmup'>> &
-  Pick<BenchmarkOptions, 'time' | 'warmup'>
+export type BenchmarkSettings = Required<Omit<BenchmarkOptions, 'time' | 'warmup' | 'threshold'>> &
+  Pick<BenchmarkOptions, 'time' | 'warmup' | 'threshold'>
 
 export interface BenchmarkHooks {
   /** Runs before. If it fails, so does the test, or every test of the suite. */
@@ -89,7 +94,7 @@ export interface BenchmarkTest extends BenchmarkTestOptions, BenchmarkHooks {
   fn: (context: BenchmarkContext) => unknown
 }
 
-export interface BenchmarkSuite extends BenchmarkHooks {
+export interface BenchmarkSuite extends BenchmarkHooks, Pick<BenchmarkTestOptions, 'threshold'> {
   name: string
   tests: BenchmarkTest[]
 }
@@ -173,6 +178,10 @@ export interface BenchmarkTestResult {
   totalTime: number
   /** Why it failed: the first error's message. */
   error?: string
+  /** The one that applies, if any. */
+  threshold?: number
+  /** With a threshold: whether the average duration is above it. Missing without any duration. */
+  slow?: boolean
   /** With `warmup: 'steady'`: whether it was reached. */
   steadyState?: boolean
   /** With `time`: calls of one iteration. */
@@ -184,7 +193,7 @@ export interface BenchmarkTestResult {
   optimizedAway?: boolean
   /**
    * How many iterations `metrics` has, if not all. `statistics.duration` is of all the same: exact, but percentiles
-   * to within 0.1 %, and `mad`, `ci95` and `outliers` by the sample.
+   * to within 0.1 %, and `mad`, `ci95` and `outliers` by the sample; of several processes the percentiles too.
    */
   sampled?: number
   /** Of several processes, only then: the median of each. `metrics` then has what all of them measured. */
@@ -237,7 +246,7 @@ export interface LoadTestConfig {
    * has the times from when requests were sent. The rate grows evenly over `rampUp`. Only for URLs.
    */
   rate?: number
-  /** Workers, each with one connection or one call at a time; 10 by default. */
+  /** Workers, each with one connection or one call at a time; 10 by default, 100,000 at most. */
   concurrency?: number
   /** Milliseconds over which workers are added evenly; 5,000 by default. */
   rampUp?: number
@@ -431,8 +440,10 @@ export interface SaveBaselineOptions {
 export interface BaselineComparison {
   /** Whether any suite has issues. */
   detected: boolean
+  /** Whether a test had nothing to compare with, or a change may be chance. */
+  inconclusive: boolean
   suites: (PerformanceRegression & { suite: string })[]
-  /** What is different from the machine of the baseline; then the comparison says little. */
+  /** What is different from the machines of the entries compared with; then the comparison says little. */
   machineDifferences: (keyof BenchmarkMachine)[]
   changePoints: BenchmarkChangePoint[]
 }
@@ -462,6 +473,7 @@ export interface BenchmarkReport {
   /** Changes when a reader of older reports would not understand newer ones. */
   schemaVersion: 1
   timestamp: number
+  /** `'failed'` if a test failed or is slow, or the comparison detected a regression. */
   summary: { totalSuites: number; totalTests: number; overallStatus: 'passed' | 'failed' }
   suites: BenchmarkSuiteResult[]
   loadTests: LoadTestResult[]
@@ -499,8 +511,8 @@ export class PerformanceBenchmark {
   run(suite: BenchmarkSuite, options?: BenchmarkRunOptions): Promise<BenchmarkSuiteResult>
   /**
    * Runs the suites that a module exports, as its default or by name, each run in a process of its own. What they print
-   * goes to standard error. Rejects with `ERR_AIWF_NO_SUITE` if the module has none, with `ERR_AIWF_BENCHMARK_PROCESS`
-   * if a process ends early, and with what the module throws.
+   * goes to standard error; they have no `process.send`. Rejects with `ERR_AIWF_NO_SUITE` if the module has none, with `ERR_AIWF_BENCHMARK_PROCESS`
+   * if a process ends early, with `ERR_AIWF_RUNS_DIFFER` if two runs have not the same tests, and with what the module throws.
    */
   runFile(file: string, options?: BenchmarkFileOptions): Promise<BenchmarkSuiteResult[]>
   calculateStatistics(metrics: BenchmarkMetrics): BenchmarkStatistics
@@ -534,13 +546,17 @@ export class PerformanceBenchmark {
   /** The last one. */
   comparison: BaselineComparison | undefined
   /**
-   * Adds the last result of each suite, with what the machine is, to a file, whole or not at all; resolves to its path.
+   * Adds the last result of each test, with what the machine is, to a file, whole or not at all; resolves to its path.
    * Fails as `node:fs` does, and with `ERR_AIWF_INVALID_BASELINE` if there is another file.
    */
   saveBaseline(path: string, options?: SaveBaselineOptions): Promise<string>
   /** Fails as `node:fs` does, and with `ERR_AIWF_INVALID_BASELINE`. */
   loadBaseline(path: string): Promise<BenchmarkBaseline>
-  /** Compares the last result of each suite with the newest entry of a baseline, or of its file. */
+  /**
+   * Compares the last result of each test with the newest entry of a baseline, or of its file, that has the test, as
+   * {@link detectPerformanceRegression} does; only that less than 1 KiB an iteration is no change of memory. Suites of one
+   * name are one. Fails as {@link loadBaseline} does.
+   */
   compareToBaseline(baseline: string | BenchmarkBaseline): Promise<BaselineComparison>
   /**
    * Compares each metric by `runs` where both sides have several: see {@link RunsComparison}. Else it compares averages.
@@ -558,7 +574,7 @@ export class PerformanceBenchmark {
   generateHTMLReport(path: string): Promise<string>
   /** Writes the report for a pull request; resolves to the path. */
   generateMarkdownReport(path: string): Promise<string>
-  /** Writes the report as JUnit XML for CI servers: tests that failed or regressed are failures. */
+  /** Writes the report as JUnit XML for CI servers: tests that failed, regressed or are slow are failures. */
   generateJUnitReport(path: string): Promise<string>
 }
 

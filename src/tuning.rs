@@ -5,4 +5,5 @@
 //! pure functions of the observations they were given: a record of those replays every decision.
 
 pub mod controller;
+pub mod decision;
 pub mod tuner;

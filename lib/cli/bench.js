@@ -2,8 +2,11 @@
 'use strict'
 
 const { parseArgs } = require('node:util')
+const args = require('../internal/arguments.js')
 const { PerformanceBenchmark } = require('../performance-benchmark.js')
+const { MOST_RUNS } = require('../performance-benchmark/compare.js')
 const { publish, render } = require('../performance-benchmark/report.js')
+const { runCommand } = require('./command.js')
 const { liveLine } = require('./live-line.js')
 const { columns, heap, palette, percent, time } = require('./figures.js')
 
@@ -17,8 +20,9 @@ Runs the benchmark suites that modules export: { name, tests: [{ name, fn }] }, 
 
 Options:
   --runs <n>              processes, one after the other (default 1); from 4 on regressions are told from chance
-  --baseline <file>       compare with the newest results in this file
-  --save <file>           add the results to this file, which is made if there is none
+  --baseline <file>       compare each test with its newest result in this file; --save may make it
+  --max-duration <ms>     what a test may take on average, unless it or its suite has a threshold of its own
+  --save <file>           add the results to this file, unless one is a regression; it is made if there is none
   --format <name>         ${FORMATS.join(', ')} (default text)
   --json                  the same as --format json
   --output <file>         write the report there instead of to standard output
@@ -30,13 +34,14 @@ Options:
   --histogram             with the format text: how the timings are spread
   -h, --help              show this help
 
-Exit code: 0 done, 1 a test failed or got slower than the baseline, 2 called wrongly.
+Exit code: 0 done, 1 a test failed or is slower than its threshold or the baseline, 2 called wrongly.
 `
 
 /** @satisfies {import('node:util').ParseArgsConfig['options']} */
 const OPTIONS = /** @type {const} */ ({
   runs: { type: 'string' },
   baseline: { type: 'string' },
+  'max-duration': { type: 'string' },
   save: { type: 'string' },
   format: { type: 'string' },
   json: { type: 'boolean' },
@@ -53,36 +58,21 @@ const OPTIONS = /** @type {const} */ ({
 /**
  * `aiwf-native bench`
  *
- * @param {string[]} args
+ * @param {string[]} words
  * @returns {Promise<number>} the exit code
  */
-async function bench(args) {
-  let call
-  try {
-    call = parse(args)
-  } catch (error) {
-    console.error(`aiwf-native bench: ${/** @type {Error} */ (error).message}\n\n${HELP}`)
-    return 2
-  }
-  if (call.help) {
-    console.log(HELP)
-    return 0
-  }
-  try {
-    return await run(call)
-  } catch (error) {
-    console.error(`aiwf-native: ${/** @type {Error} */ (error).message}`)
-    return 1
-  }
+async function bench(words) {
+  return runCommand('bench', { help: HELP, parse: () => parse(words), run })
 }
 
-/** @param {string[]} args */
-function parse(args) {
+/** @param {string[]} words */
+function parse(words) {
   const { values, positionals: files } = parseArgs({
-    args,
+    args: words,
     options: OPTIONS,
     allowPositionals: true,
   })
+  if (values.help) return undefined
   const number = (
     /** @type {'runs' | 'iterations' | 'time' | 'warmup-iterations' | 'timeout'} */ name,
   ) => {
@@ -94,8 +84,12 @@ function parse(args) {
   const { format: wanted = values.json ? 'json' : 'text' } = values
   const format = FORMATS.find((known) => known === wanted)
   if (!format) throw new Error(`--format must be one of ${FORMATS.join(', ')}, not '${wanted}'`)
-  if (files.length === 0 && !values.help) throw new Error('expected the file of a suite')
-  const runs = number('runs')
+  if (files.length === 0) throw new Error('expected the file of a suite')
+  const { 'max-duration': maxDuration } = values
+  if (maxDuration !== undefined && !/^\d+(\.\d+)?$/.test(maxDuration)) {
+    throw new Error(`--max-duration must be a number of milliseconds, not '${maxDuration}'`)
+  }
+  const runs = args.integer('--runs', number('runs') ?? 1, 1, MOST_RUNS)
   const benchmark = new PerformanceBenchmark({
     silent: true,
     iterations: number('iterations'),
@@ -103,35 +97,60 @@ function parse(args) {
     time: number('time'),
     timeout: number('timeout'),
     warmup: values.steady ? 'steady' : undefined,
+    threshold: maxDuration === undefined ? undefined : Number(maxDuration),
   })
-  const { baseline, save, output, histogram, help } = values
-  return { files, runs, format, benchmark, baseline, save, output, histogram, help }
+  const { baseline, save, output, histogram } = values
+  return { files, runs, format, benchmark, baseline, save, output, histogram }
 }
 
-/** @typedef {ReturnType<typeof parse>} Call */
+/** @typedef {NonNullable<ReturnType<typeof parse>>} Call */
 
 /** @param {Call} call */
 async function run({ files, runs, format, benchmark, baseline, save, output, histogram }) {
-  // A baseline that cannot be read is better known before the measurement than after it.
-  const known = baseline === undefined ? undefined : await benchmark.loadBaseline(baseline)
+  // A file that cannot be read is better known before the measurement than after it.
+  const saved = save === undefined ? undefined : await readSaved(benchmark, save)
+  const isFirst = baseline !== undefined && baseline === save && !saved
+  const known =
+    baseline === undefined || isFirst ? undefined : await benchmark.loadBaseline(baseline)
   const line = liveLine(process.stderr)
-  for (const file of files) {
-    await benchmark.runFile(file, { runs, onProgress: (news) => line.show(...progress(news)) })
+  try {
+    for (const file of files) {
+      await benchmark.runFile(file, { runs, onProgress: (news) => line.show(...progress(news)) })
+    }
+  } finally {
+    line.clear()
   }
-  line.clear()
   const comparison = known && (await benchmark.compareToBaseline(known))
-  if (save !== undefined) await benchmark.saveBaseline(save)
   const report = benchmark.generateReport()
   const shown =
     format === 'text'
-      ? text(benchmark, report, { histogram, colours: palette(output ? {} : process.stdout) })
+      ? text(benchmark, report, {
+          isFirst,
+          histogram,
+          colours: palette(output ? {} : process.stdout),
+        })
       : render(report, format)
   if (output === undefined) console.log(shown)
   else await publish(output, shown)
-  if (comparison?.detected) {
-    console.error(`Performance regression detected\n\n${slower(comparison)}`)
+  const tables = [tooSlow(report), comparison?.detected && slower(comparison)].filter(Boolean)
+  if (tables.length > 0) {
+    console.error(['Performance regression detected', ...tables].join('\n\n'))
   }
-  return comparison?.detected || report.summary.overallStatus === 'failed' ? 1 : 0
+  if (save !== undefined) {
+    if (tables.length === 0) await benchmark.saveBaseline(save)
+    else console.error(`\nResults not saved to ${save}: a regression is no baseline`)
+  }
+  return report.summary.overallStatus === 'failed' ? 1 : 0
+}
+
+/** What is in the file so far; nothing if there is none. @param {PerformanceBenchmark} benchmark @param {string} file */
+async function readSaved(benchmark, file) {
+  try {
+    return await benchmark.loadBaseline(file)
+  } catch (error) {
+    if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'ENOENT') throw error
+    return undefined
+  }
 }
 
 /** @param {types.BenchmarkProgress} news @returns {[number, string]} */
@@ -143,15 +162,16 @@ function progress({ suite, test, index, tests, run = 0, runs = 1, iterations }) 
 /**
  * @param {PerformanceBenchmark} benchmark
  * @param {types.BenchmarkReport} report
- * @param {{ histogram?: boolean, colours: ReturnType<typeof palette> }} style
+ * @param {{ isFirst: boolean, histogram?: boolean, colours: ReturnType<typeof palette> }} style
  */
-function text(benchmark, { suites, comparison, systemInfo }, { histogram, colours }) {
+function text(benchmark, { suites, comparison, systemInfo }, { isFirst, histogram, colours }) {
   const { cpu, cores } = systemInfo.machine
   const lines = [colours.dim(`Node ${systemInfo.nodeVersion}, ${cores} × ${cpu}`)]
   for (const suite of suites) {
     lines.push('', colours.bold(suite.name), columns([HEADS, ...suite.tests.map(row)]))
     for (const test of suite.tests) {
       if (test.error !== undefined) lines.push(colours.bad(`${test.name} failed: ${test.error}`))
+      if (test.slow) lines.push(colours.bad(`${test.name} is too slow: ${averageOf(test)}`))
       if (test.optimizedAway) lines.push(colours.bad(`${test.name} was optimised away`))
       if (test.steadyState === false)
         lines.push(colours.bad(`${test.name} reached no steady state`))
@@ -159,6 +179,7 @@ function text(benchmark, { suites, comparison, systemInfo }, { histogram, colour
     }
   }
   if (comparison) lines.push('', ...compared(comparison, colours))
+  if (isFirst) lines.push('', 'No baseline yet: nothing to compare with')
   return lines.join('\n')
 }
 
@@ -211,17 +232,24 @@ function compared(comparison, colours) {
     const by = change === undefined ? '' : ` by ${percent(change)}`
     lines.push(`changed${by} on ${new Date(timestamp).toISOString()}: ${suite} › ${test} ${metric}`)
   }
-  if (isClear(comparison)) lines.push(colours.good('No regression against the baseline'))
+  const { detected, inconclusive } = comparison
+  if (!detected && !inconclusive) lines.push(colours.good('No regression against the baseline'))
   return lines
 }
 
-/** Whether everything was compared, and nothing may have regressed. @param {types.BaselineComparison} comparison */
-function isClear({ detected, suites }) {
-  const doubtful = suites.some(
-    ({ comparisons = [], uncompared = [] }) =>
-      uncompared.length > 0 || comparisons.some(({ outcome }) => outcome === 'inconclusive'),
+/** @param {types.BenchmarkTestResult} test */
+function averageOf({ statistics: { duration }, threshold = 0 }) {
+  return `${time(duration?.avg ?? 0)} on average, above ${time(threshold)}`
+}
+
+/** The table of what is slower than its threshold; nothing if nothing is. @param {types.BenchmarkReport} report */
+function tooSlow({ suites }) {
+  const rows = suites.flatMap(({ name: suite, tests }) =>
+    tests.flatMap(({ name, slow, threshold = 0, statistics: { duration } }) =>
+      slow && duration ? [[`${suite} › ${name}`, time(duration.avg), time(threshold)]] : [],
+    ),
   )
-  return !detected && !doubtful
+  return rows.length > 0 && columns([['Test', 'Average', 'Threshold'], ...rows])
 }
 
 /** The table of what got slower. @param {types.BaselineComparison} comparison */

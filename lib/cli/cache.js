@@ -5,6 +5,7 @@ const { existsSync } = require('node:fs')
 const { parseArgs } = require('node:util')
 const { OptimizedGitHubClient } = require('../cache-system.js')
 const { defaultCacheDir } = require('./cache-dir.js')
+const { runCommand } = require('./command.js')
 const { bytes } = require('./summary.js')
 
 const HELP = `Usage: aiwf-native cache <stats|verify|clean|clear> [options]
@@ -73,57 +74,38 @@ const actions = {
  * @returns {Promise<number>} the exit code
  */
 async function cache(args) {
-  let parsed
-  try {
-    parsed = parseArgs({ args, options: OPTIONS, allowPositionals: true })
-  } catch (error) {
-    return misused(/** @type {Error} */ (error).message)
-  }
-  const { values, positionals } = parsed
-  if (values.help) {
-    console.log(HELP)
-    return 0
-  }
+  return runCommand('cache', { help: HELP, parse: () => parse(args), run })
+}
+
+/** @param {string[]} args */
+function parse(args) {
+  const { values, positionals } = parseArgs({ args, options: OPTIONS, allowPositionals: true })
+  if (values.help) return undefined
   const [name = ''] = positionals
   if (!Object.hasOwn(actions, name) || positionals.length > 1) {
-    return misused(`expected ${Object.keys(actions).join(', ')}`)
+    throw new Error(`expected ${Object.keys(actions).join(', ')}`)
   }
   const ttl = Number(values.ttl ?? 300_000)
   if (!Number.isInteger(ttl) || ttl < 1) {
-    return misused(`--ttl must be a whole number above 0, not '${values.ttl}'`)
+    throw new Error(`--ttl must be a whole number above 0, not '${values.ttl}'`)
   }
-  return run(actions[name], values['cache-dir'] || defaultCacheDir(), ttl, values.json ?? false)
+  const cacheDir = values['cache-dir'] || defaultCacheDir()
+  return { action: actions[name], cacheDir, ttl, json: values.json }
 }
 
-/**
- * @param {(cache: Cache) => Promise<Outcome>} action
- * @param {string} cacheDir
- * @param {number} ttl
- * @param {boolean} json
- */
-async function run(action, cacheDir, ttl, json) {
+/** @param {NonNullable<ReturnType<typeof parse>>} call */
+async function run({ action, cacheDir, ttl, json }) {
   // Opening it would make it.
   if (!existsSync(cacheDir)) {
     console.error(`aiwf-native: there is no cache in ${cacheDir}`)
     return 1
   }
-  try {
-    // That of a client has the responses that follow HTTP's rules as well.
-    const { cache: opened } = new OptimizedGitHubClient(undefined, { cacheDir, ttl })
-    await opened.init()
-    const { result, text, code = 0 } = await action(opened)
-    console.log(json ? JSON.stringify(result, null, 2) : text)
-    return code
-  } catch (error) {
-    console.error(`aiwf-native: ${/** @type {Error} */ (error).message}`)
-    return 1
-  }
-}
-
-/** @param {string} message */
-function misused(message) {
-  console.error(`aiwf-native cache: ${message}\n\n${HELP}`)
-  return 2
+  // That of a client has the responses that follow HTTP's rules as well.
+  const { cache: opened } = new OptimizedGitHubClient(undefined, { cacheDir, ttl })
+  await opened.init()
+  const { result, text, code = 0 } = await action(opened)
+  console.log(json ? JSON.stringify(result, null, 2) : text)
+  return code
 }
 
 module.exports = { cache }

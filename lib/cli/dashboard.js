@@ -5,6 +5,7 @@ const { existsSync } = require('node:fs')
 const { join, resolve } = require('node:path')
 const { parseArgs } = require('node:util')
 const { defaultCacheDir } = require('./cache-dir.js')
+const { runCommand } = require('./command.js')
 const { runProgram, splitAtProgram } = require('./program.js')
 
 /** @import { WatchOptions } from './watch.js' */
@@ -51,37 +52,34 @@ const OPTIONS = /** @type {const} */ ({
  * @returns {Promise<number>} the exit code
  */
 async function dashboard(args) {
+  return runCommand('dashboard', { help: HELP, parse: () => parse(args), run })
+}
+
+/** @param {string[]} args */
+function parse(args) {
   const { own, program: command } = splitAtProgram(args)
-  let values
-  try {
-    values = parseArgs({ args: own, options: OPTIONS }).values
-  } catch (error) {
-    return misused(/** @type {Error} */ (error).message)
-  }
-  if (values.help) {
-    console.log(HELP)
-    return 0
-  }
+  const { values } = parseArgs({ args: own, options: OPTIONS })
+  if (values.help) return undefined
   const port = wholeNumber(values.port, 0, 65_535)
   if (port === undefined) {
-    return misused(`--port must be a whole number up to 65535, not '${values.port}'`)
+    throw new Error(`--port must be a whole number up to 65535, not '${values.port}'`)
   }
   const interval = wholeNumber(values.interval, 100, 10_000)
   if (interval === undefined) {
-    return misused(`--interval must be a whole number from 100 to 10000, not '${values.interval}'`)
+    throw new Error(`--interval must be a whole number from 100 to 10000, not '${values.interval}'`)
   }
-  if (command?.length === 0) return misused("expected a program after '--'")
+  if (command?.length === 0) throw new Error("expected a program after '--'")
   const { rules, tune, json } = values
   const options = { port, interval, rules: rules && resolve(rules), tune, json }
-  try {
-    if (!command) return await show(values['cache-dir'] || defaultCacheDir(), options)
-    const preload = join(__dirname, 'dashboard-preload.js')
-    const variables = { AIWF_NATIVE_DASHBOARD: JSON.stringify(options) }
-    return await runProgram(asProgram(command), preload, variables)
-  } catch (error) {
-    console.error(`aiwf-native: ${/** @type {Error} */ (error).message}`)
-    return 1
-  }
+  return { command, cacheDir: values['cache-dir'] || defaultCacheDir(), options }
+}
+
+/** @param {NonNullable<ReturnType<typeof parse>>} call */
+async function run({ command, cacheDir, options }) {
+  if (!command) return show(cacheDir, options)
+  const preload = join(__dirname, 'dashboard-preload.js')
+  const variables = { AIWF_NATIVE_DASHBOARD: JSON.stringify(options) }
+  return runProgram(asProgram(command), preload, variables)
 }
 
 /**
@@ -140,12 +138,6 @@ function asProgram([program, ...args]) {
 function wholeNumber(text, min, max) {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN
   return value >= min && value <= max ? value : undefined
-}
-
-/** @param {string} message */
-function misused(message) {
-  console.error(`aiwf-native dashboard: ${message}\n\n${HELP}`)
-  return 2
 }
 
 module.exports = { dashboard }

@@ -8,6 +8,7 @@ const manifest = require('../../package.json')
 const { currentHost, platformName } = require('../internal/platform.js')
 const { processReport } = require('../internal/process-report.js')
 const { defaultCacheDir } = require('./cache-dir.js')
+const { runCommand } = require('./command.js')
 const { coloured } = require('./colour.js')
 const { bytes } = require('./summary.js')
 
@@ -45,22 +46,22 @@ const COLOURS = /** @type {const} */ ({ ok: 'green', warn: 'yellow', fail: 'red'
  * @returns {Promise<number>} the exit code
  */
 async function doctor(args) {
-  let values
-  try {
-    values = parseArgs({ args, options: OPTIONS }).values
-  } catch (error) {
-    console.error(`aiwf-native doctor: ${/** @type {Error} */ (error).message}\n\n${HELP}`)
-    return 2
-  }
-  if (values.help) {
-    console.log(HELP)
-    return 0
-  }
+  return runCommand('doctor', { help: HELP, parse: () => parse(args), run })
+}
+
+/** @param {string[]} args */
+function parse(args) {
+  const { values } = parseArgs({ args, options: OPTIONS })
+  return values.help ? undefined : { cacheDir: values['cache-dir'] || defaultCacheDir(), ...values }
+}
+
+/** @param {NonNullable<ReturnType<typeof parse>>} call */
+async function run({ cacheDir, json }) {
   const native = binary()
   const findings = [machine(), node(), native, memory(), ...descriptors(), configuration()]
   // Without the binary no cache can be opened.
-  if (native.status === 'ok') findings.push(await cache(values['cache-dir'] || defaultCacheDir()))
-  if (values.json) console.log(JSON.stringify({ findings }, null, 2))
+  if (native.status === 'ok') findings.push(await cache(cacheDir))
+  if (json) console.log(JSON.stringify({ findings }, null, 2))
   else for (const finding of findings) console.log(line(finding))
   return findings.some(({ status }) => status === 'fail') ? 1 : 0
 }

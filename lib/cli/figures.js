@@ -26,7 +26,8 @@ function percent(change) {
 
 /** @param {number} count of bytes, which may be negative */
 function heap(count) {
-  return count < 0 ? `-${bytes(-count)}` : bytes(Number(count.toFixed(0)))
+  const whole = Math.round(count)
+  return whole < 0 ? `-${bytes(-whole)}` : bytes(Math.abs(whole))
 }
 
 /**

@@ -6,6 +6,7 @@ const { parseArgs } = require('node:util')
 const { OptimizedGitHubClient } = require('../cache-system.js')
 const { MemoryProfiler } = require('../memory-profiler.js')
 const { defaultCacheDir } = require('./cache-dir.js')
+const { runCommand } = require('./command.js')
 const { progressReporter } = require('./progress.js')
 const { summaryLines } = require('./summary.js')
 
@@ -49,42 +50,40 @@ const OPTIONS = /** @type {const} */ ({
  * @returns {Promise<number>} the exit code
  */
 async function install(args) {
-  let parsed
-  try {
-    parsed = parseArgs({ args, options: OPTIONS, allowPositionals: true })
-  } catch (error) {
-    return misused(/** @type {Error} */ (error).message)
-  }
-  const { values, positionals } = parsed
-  if (values.help) {
-    console.log(HELP)
-    return 0
-  }
+  return runCommand('install', { help: HELP, parse: () => parse(args), run, explain })
+}
+
+/** @param {string[]} args */
+function parse(args) {
+  const { values, positionals } = parseArgs({ args, options: OPTIONS, allowPositionals: true })
+  if (values.help) return undefined
   const [repository, path = '', destination = basename(path) || basename(repository ?? '')] =
     positionals
-  if (!repository || positionals.length > 3) return misused('expected <owner/repo> [path] [dest]')
+  if (!repository || positionals.length > 3) throw new Error('expected <owner/repo> [path] [dest]')
   const concurrency = Number(values.concurrency ?? 10)
   if (!Number.isInteger(concurrency) || concurrency < 1) {
-    return misused(`--concurrency must be a whole number above 0, not '${values.concurrency}'`)
+    throw new Error(`--concurrency must be a whole number above 0, not '${values.concurrency}'`)
   }
-  try {
-    const summary = await measuredInstall({
-      repository,
-      path,
-      destination,
-      ref: values.ref,
-      concurrency,
-      baseUrl: values['base-url'] || process.env.GITHUB_API_URL || undefined,
-      cacheDir: values['cache-dir'] ?? defaultCacheDir(),
-      token: process.env.GITHUB_TOKEN,
-      onProgress: values.quiet || values.json ? undefined : progressReporter(process.stderr),
-    })
-    report(summary, values.json ?? false)
-    return summary.failed > 0 ? 1 : 0
-  } catch (error) {
-    console.error(`aiwf-native: ${explain(error)}`)
-    return 1
+  const { ref, quiet = false, json = false } = values
+  const job = {
+    repository,
+    path,
+    destination,
+    ref,
+    concurrency,
+    baseUrl: values['base-url'] || process.env.GITHUB_API_URL || undefined,
+    cacheDir: values['cache-dir'] ?? defaultCacheDir(),
+    token: process.env.GITHUB_TOKEN,
   }
+  return { job, quiet, json }
+}
+
+/** @param {NonNullable<ReturnType<typeof parse>>} call */
+async function run({ job, quiet, json }) {
+  const onProgress = quiet || json ? undefined : progressReporter(process.stderr)
+  const summary = await measuredInstall({ ...job, onProgress })
+  report(summary, json)
+  return summary.failed > 0 ? 1 : 0
 }
 
 /**
@@ -159,12 +158,6 @@ function reasonIn(body) {
   } catch {
     return ''
   }
-}
-
-/** @param {string} message */
-function misused(message) {
-  console.error(`aiwf-native install: ${message}\n\n${HELP}`)
-  return 2
 }
 
 module.exports = { install, measuredInstall }

@@ -5,6 +5,7 @@ const { readFile } = require('node:fs/promises')
 const { validateHeaderName, validateHeaderValue } = require('node:http')
 const { parseArgs } = require('node:util')
 const { PerformanceBenchmark } = require('../performance-benchmark.js')
+const { runCommand } = require('./command.js')
 const { liveLine } = require('./live-line.js')
 const { columns, palette, rate, time } = require('./figures.js')
 const { bytes } = require('./summary.js')
@@ -61,17 +62,16 @@ const OPTIONS = /** @type {const} */ ({
  * @returns {Promise<number>} the exit code
  */
 async function load(args) {
-  let call
-  try {
-    call = parse(args)
-  } catch (error) {
-    return misused(error)
-  }
-  if (!call) {
-    console.log(HELP)
-    return 0
-  }
-  const { config, limits, json } = call
+  return runCommand('load', { help: HELP, parse: () => parse(args), run, isMisuse })
+}
+
+/** Much of a call is only checked when the test starts. @param {{ code?: string }} error */
+function isMisuse({ code = '' }) {
+  return code.startsWith('ERR_INVALID') || code === 'ERR_OUT_OF_RANGE'
+}
+
+/** @param {NonNullable<ReturnType<typeof parse>>} call */
+async function run({ config, limits, json }) {
   const line = liveLine(process.stderr)
   const whole = (config.duration ?? 0) + (config.rampUp ?? 0)
   const onProgress = (/** @type {types.LoadTestPoint} */ point) =>
@@ -79,26 +79,16 @@ async function load(args) {
       point.time / whole,
       `${rate(point.throughput)}, p99 ${time(point.p99)}, ${point.errors} failed`,
     )
+  const body = config.body?.startsWith('@') ? await readFile(config.body.slice(1)) : config.body
+  const benchmark = new PerformanceBenchmark({ silent: true })
+  let result
   try {
-    const body = config.body?.startsWith('@') ? await readFile(config.body.slice(1)) : config.body
-    const benchmark = new PerformanceBenchmark({ silent: true })
-    const result = await benchmark.runLoadTest({ ...config, body, onProgress })
+    result = await benchmark.runLoadTest({ ...config, body, onProgress })
+  } finally {
     line.clear()
-    console.log(json ? JSON.stringify(result, null, 2) : text(result))
-    return judge(result, limits)
-  } catch (error) {
-    line.clear()
-    const { code } = /** @type {{ code?: string }} */ (error)
-    if (code?.startsWith('ERR_INVALID') || code === 'ERR_OUT_OF_RANGE') return misused(error)
-    console.error(`aiwf-native: ${/** @type {Error} */ (error).message}`)
-    return 1
   }
-}
-
-/** @param {unknown} error */
-function misused(error) {
-  console.error(`aiwf-native load: ${/** @type {Error} */ (error).message}\n\n${HELP}`)
-  return 2
+  console.log(json ? JSON.stringify(result, null, 2) : text(result))
+  return judge(result, limits)
 }
 
 /** @param {string[]} args */

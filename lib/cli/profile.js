@@ -7,6 +7,7 @@ const { join, resolve } = require('node:path')
 const { parseArgs } = require('node:util')
 const native = require('../internal/native.js')
 const { promised, settler } = require('../internal/settle.js')
+const { runCommand } = require('./command.js')
 const { runProgram, splitAtProgram } = require('./program.js')
 const { bytes } = require('./summary.js')
 
@@ -39,18 +40,20 @@ const OPTIONS = /** @type {const} */ ({
  * @returns {Promise<number>} the exit code
  */
 async function profile(args) {
+  return runCommand('profile', { help: HELP, parse: () => parse(args), run })
+}
+
+/** @param {string[]} args */
+function parse(args) {
   const { own, program: command = [] } = splitAtProgram(args)
-  let values
-  try {
-    values = parseArgs({ args: own, options: OPTIONS }).values
-  } catch (error) {
-    return misused(/** @type {Error} */ (error).message)
-  }
-  if (values.help) {
-    console.log(HELP)
-    return 0
-  }
-  if (command.length === 0) return misused("expected '-- node <script>'")
+  const { values } = parseArgs({ args: own, options: OPTIONS })
+  if (values.help) return undefined
+  if (command.length === 0) throw new Error("expected '-- node <script>'")
+  return { command, ...values }
+}
+
+/** @param {NonNullable<ReturnType<typeof parse>>} call */
+async function run({ command, json = false, html }) {
   const folder = await mkdtemp(join(tmpdir(), 'aiwf-native-'))
   try {
     const file = join(folder, 'report.json')
@@ -61,12 +64,9 @@ async function profile(args) {
       console.error('aiwf-native: the program left no report')
       return code
     }
-    report(JSON.parse(page).report, values.json ?? false)
-    if (values.html !== undefined) await savePage(values.html, page)
+    report(JSON.parse(page).report, json)
+    if (html !== undefined) await savePage(html, page)
     return code
-  } catch (error) {
-    console.error(`aiwf-native: ${/** @type {Error} */ (error).message}`)
-    return 1
   } finally {
     await rm(folder, { recursive: true })
   }
@@ -103,12 +103,6 @@ function report(found, asJson) {
   for (const { suggestion, priority } of suggestions) {
     console.error(`${priority.padEnd(14)} ${suggestion}`)
   }
-}
-
-/** @param {string} message */
-function misused(message) {
-  console.error(`aiwf-native profile: ${message}\n\n${HELP}`)
-  return 2
 }
 
 module.exports = { profile }

@@ -1,9 +1,10 @@
 // @ts-check
 'use strict'
 
-// Results in files, to compare later ones with: the newest is the baseline, those before are its history.
+// Results in files, to compare later ones with: of each test the newest is its baseline, those before are its history.
 
 const { readFile } = require('node:fs/promises')
+const { inspect } = require('node:util')
 const args = require('../internal/arguments.js')
 const native = require('../internal/native.js')
 const { traced } = require('../internal/errors.js')
@@ -15,6 +16,9 @@ const { publish } = require('./report.js')
 
 /** Of the file's form; another one is refused. */
 const VERSION = 1
+
+/** The latest moment a date can have. */
+const END_OF_TIME = 8.64e15
 
 /**
  * Adds results to the file at `path`, which is made if there is none.
@@ -46,11 +50,21 @@ async function load(path) {
   } catch (error) {
     throw invalid(path, `it is not JSON: ${/** @type {Error} */ (error).message}`)
   }
+  return checked(baseline, path)
+}
+
+/**
+ * @param {any} baseline
+ * @param {string} [path] of the file it is from
+ * @returns {types.BenchmarkBaseline}
+ */
+function checked(baseline, path) {
   if (baseline?.version !== VERSION) {
-    throw invalid(path, `its version is ${baseline?.version}, this package reads ${VERSION}`)
+    const found = inspect(baseline?.version)
+    throw invalid(path, `its version is ${found}, this package reads ${VERSION}`)
   }
   if (!Array.isArray(baseline.entries) || !baseline.entries.every(isEntry)) {
-    throw invalid(path, 'an entry lacks its suites or its machine')
+    throw invalid(path, 'an entry lacks its time, its machine or its suites')
   }
   return baseline
 }
@@ -58,18 +72,45 @@ async function load(path) {
 /** @param {any} entry */
 function isEntry(entry) {
   return (
-    Number.isFinite(entry?.timestamp) &&
+    Math.abs(entry?.timestamp) <= END_OF_TIME &&
     typeof entry.machine === 'object' &&
     entry.machine !== null &&
     Array.isArray(entry.suites) &&
-    entry.suites.every((/** @type {any} */ suite) => Array.isArray(suite?.tests))
+    entry.suites.every(
+      (/** @type {any} */ suite) =>
+        isNamed(suite) && Array.isArray(suite.tests) && suite.tests.every(isNamed),
+    )
   )
 }
 
-/** @param {string} path @param {string} reason */
+/** @param {any} value */
+function isNamed(value) {
+  return typeof value?.name === 'string'
+}
+
+/** @param {string | undefined} path @param {string} reason */
 function invalid(path, reason) {
-  const error = new Error(`'${path}' is no benchmark baseline: ${reason}`)
-  return Object.assign(error, { code: 'ERR_AIWF_INVALID_BASELINE', path })
+  const what = path === undefined ? 'This' : `'${path}'`
+  const error = new Error(
+    `${what} is no benchmark baseline: ${reason}. saveBaseline and 'bench --save' write one`,
+  )
+  return Object.assign(error, { code: 'ERR_AIWF_INVALID_BASELINE' }, path !== undefined && { path })
+}
+
+/**
+ * The last result of each test; suites of one name are one.
+ *
+ * @param {types.BenchmarkSuiteResult[]} results
+ */
+function latest(results) {
+  /** @type {Map<string, Map<string, types.BenchmarkTestResult>>} */
+  const suites = new Map()
+  for (const { name, tests } of results) {
+    const known = suites.get(name) ?? new Map()
+    for (const test of tests) known.set(test.name, test)
+    suites.set(name, known)
+  }
+  return Array.from(suites, ([name, tests]) => ({ name, tests: [...tests.values()] }))
 }
 
 /**
@@ -77,7 +118,7 @@ function invalid(path, reason) {
  * @returns {types.BaselineEntry}
  */
 function entryOf(results) {
-  const suites = results.map(({ name, tests }) => ({
+  const suites = latest(results).map(({ name, tests }) => ({
     name,
     tests: tests
       .filter(({ status }) => status === 'completed')
@@ -102,19 +143,33 @@ function centres({ statistics }) {
  * @returns {types.BaselineComparison}
  */
 function compareTo(results, baseline) {
-  const last = baseline.entries.at(-1)
+  const { entries } = checked(baseline)
   const current = entryOf(results)
-  const others = new Map(last?.suites.map((suite) => [suite.name, suite]))
-  const suites = results.map((suite) => ({
-    suite: suite.name,
-    ...compare(suite, others.get(suite.name) ?? { tests: [] }),
-  }))
+  /** @type {Set<keyof types.BenchmarkMachine>} */
+  const machineDifferences = new Set()
+  const suites = latest(results).map(({ name: suite, tests }) => {
+    const others = tests.flatMap(({ name }) => {
+      const newest = entries.findLast((entry) => testOf(entry, suite, name))
+      if (!newest) return []
+      for (const known of differences(current.machine, newest.machine)) {
+        machineDifferences.add(known)
+      }
+      return testOf(newest, suite, name) ?? []
+    })
+    return { suite, ...compare({ tests }, { tests: others }, { measured: true }) }
+  })
   return {
     detected: suites.some(({ detected }) => detected),
+    inconclusive: suites.some(isInconclusive),
     suites,
-    machineDifferences: last ? differences(current.machine, last.machine) : [],
-    changePoints: changePoints([...baseline.entries, current]),
+    machineDifferences: [...machineDifferences],
+    changePoints: changePoints([...entries, current]),
   }
+}
+
+/** Whether something had no counterpart, or may have changed by chance. @param {types.PerformanceRegression} suite */
+function isInconclusive({ comparisons = [], uncompared = [] }) {
+  return uncompared.length > 0 || comparisons.some(({ outcome }) => outcome === 'inconclusive')
 }
 
 /**
@@ -153,7 +208,10 @@ function changePoints(entries) {
 
 /** @param {types.BaselineEntry} entry @param {string} suite @param {string} test */
 function testOf({ suites }, suite, test) {
-  return suites.find(({ name }) => name === suite)?.tests.find(({ name }) => name === test)
+  return suites
+    .filter(({ name }) => name === suite)
+    .flatMap(({ tests }) => tests)
+    .find(({ name }) => name === test)
 }
 
 module.exports = { save, load, compareTo }

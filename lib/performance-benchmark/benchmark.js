@@ -2,6 +2,7 @@
 'use strict'
 
 const { resolve } = require('node:path')
+const { isTypedArray } = require('node:util').types
 const args = require('../internal/arguments.js')
 const native = require('../internal/native.js')
 const { traced } = require('../internal/errors.js')
@@ -9,8 +10,8 @@ const baselines = require('./baseline.js')
 const { MOST_RUNS, compare } = require('./compare.js')
 const { describe, loadTestConfig } = require('./load-config.js')
 const { loadFunction, loadUrl } = require('./load.js')
-const { checkRunOptions, checkSuite, testOptions } = require('./options.js')
-const { merge, runInProcess } = require('./process-runs.js')
+const { checkRunOptions, checkSuite, settingsOf } = require('./options.js')
+const { checkAlike, merge, runInProcess } = require('./process-runs.js')
 const { generate, write } = require('./report.js')
 const { SuiteRun } = require('./suite-run.js')
 
@@ -24,15 +25,8 @@ class PerformanceBenchmark {
 
   /** @param {types.BenchmarkOptions} [options] */
   constructor(options = {}) {
-    args.object('options', options)
-    const { memoryProfiling, silent } = options
     /** @type {types.PerformanceBenchmark['options']} */
-    this.options = {
-      ...options,
-      ...testOptions(options),
-      memoryProfiling: Boolean(memoryProfiling),
-      silent: Boolean(silent),
-    }
+    this.options = { ...options, ...settingsOf(options) }
     /** @type {types.BenchmarkSuiteResult[]} */
     this.results = []
     /** @type {Map<string, types.BenchmarkSuiteResult>} */
@@ -102,6 +96,7 @@ class PerformanceBenchmark {
         ((/** @type {types.BenchmarkProgress} */ news) =>
           options.onProgress?.({ ...news, run, runs }))
       all.push(await runInProcess(path, this.options, { signal: options.signal, onProgress }))
+      checkAlike(file, all[0], all[run], run + 1)
     }
     const statisticsOf = this.calculateStatistics.bind(this)
     return all[0].map((_, index) =>
@@ -201,11 +196,7 @@ class PerformanceBenchmark {
    * @param {types.SaveBaselineOptions} [options]
    */
   async saveBaseline(path, options = {}) {
-    return baselines.save(
-      path,
-      [...this.benchmarkHistory.values()],
-      args.object('options', options),
-    )
+    return baselines.save(path, this.results, args.object('options', options))
   }
 
   /** @param {string} path */
@@ -216,10 +207,7 @@ class PerformanceBenchmark {
   /** @param {string | types.BenchmarkBaseline} baseline */
   async compareToBaseline(baseline) {
     const known = typeof baseline === 'string' ? await baselines.load(baseline) : baseline
-    this.comparison = baselines.compareTo(
-      [...this.benchmarkHistory.values()],
-      args.object('baseline', known),
-    )
+    this.comparison = baselines.compareTo(this.results, args.object('baseline', known))
     return this.comparison
   }
 
@@ -270,7 +258,11 @@ class PerformanceBenchmark {
  */
 function numbers(name, values) {
   if (values instanceof Float64Array) return values
-  if (Array.isArray(values) || ArrayBuffer.isView(values)) return Float64Array.from(values)
+  try {
+    if (Array.isArray(values) || isTypedArray(values)) return Float64Array.from(values)
+  } catch {
+    // A value that is no number and becomes none.
+  }
   throw args.invalidType(name, 'an array of numbers', values)
 }
 

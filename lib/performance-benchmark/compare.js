@@ -15,9 +15,11 @@ const MOST_RUNS = 50
 /**
  * @param {types.ComparableResult} current
  * @param {types.ComparableResult} baseline
+ * @param {object} [of]
+ * @param {boolean} [of.measured] whether the averages are of measurements, of which few bytes say nothing
  * @returns {types.PerformanceRegression}
  */
-function compare(current, baseline) {
+function compare(current, baseline, { measured = false } = {}) {
   /** @type {types.PerformanceRegression} */
   const regression = { detected: false, issues: [], improvements: [] }
   const uncompared = []
@@ -27,7 +29,7 @@ function compare(current, baseline) {
     const of = name === undefined ? {} : { test: name }
     const byRuns = compareRuns(test, other)
     const metrics = METRICS.filter((metric) => byRuns.every((known) => known.metric !== metric))
-    const byAverages = changesOfAverages(test, other, metrics)
+    const byAverages = changesOfAverages(test, other, metrics, measured)
     if (byRuns.length === 0 && !byAverages) uncompared.push(name)
     comparisons.push(...byRuns.map((known) => ({ ...of, ...known })))
     for (const { metric, change, threshold, outcome } of [...byRuns, ...(byAverages ?? [])]) {
@@ -52,12 +54,21 @@ function pairs(current, baseline) {
   const sole = (/** @type {types.ComparableResult} */ result) =>
     /** @type {types.ComparableTest} */ (result)
   if (!('tests' in current)) return [{ test: current, other: sole(baseline) }]
-  const others = 'tests' in baseline ? baseline.tests : [baseline]
-  return current.tests.map((test) => ({
+  const others = 'tests' in baseline ? testsOf('baseline', baseline) : [baseline]
+  return testsOf('current', current).map((test) => ({
     name: test.name,
     test,
     other: others.find((other) => other.name === test.name),
   }))
+}
+
+/** @param {string} name @param {{ tests: types.ComparableTest[] }} suite */
+function testsOf(name, { tests }) {
+  if (!Array.isArray(tests)) throw args.invalidType(`${name}.tests`, 'an array', tests)
+  tests.forEach((test, index) => {
+    args.object(`${name}.tests[${index}]`, test)
+  })
+  return tests
 }
 
 /**
@@ -66,9 +77,11 @@ function pairs(current, baseline) {
  * @param {types.ComparableTest | undefined} test
  * @param {types.ComparableTest | undefined} other
  * @param {types.BenchmarkMetric[]} metrics
+ * @param {boolean} measured
  */
-function changesOfAverages(test, other, metrics) {
-  const changes = native.benchmarkCompare(averagesOf(test, metrics), averagesOf(other, metrics))
+function changesOfAverages(test, other, metrics, measured) {
+  const [current, baseline] = [test, other].map((side) => averagesOf(side, metrics))
+  const changes = native.benchmarkCompare(current, baseline, measured)
   return changes?.map(({ worse, ...change }) => ({
     ...change,
     outcome: worse ? 'regressed' : 'improved',

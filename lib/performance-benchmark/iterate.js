@@ -166,8 +166,12 @@ class Run {
       const took = Math.max(elapsed - this.#options.overhead.clock, 0)
       return took > 0 ? result.successful / (took / 1000) : NaN
     }
-    const { throughput } = result
-    return Number.isFinite(throughput) ? throughput : NaN
+    try {
+      const { throughput } = result
+      return Number.isFinite(throughput) ? throughput : NaN
+    } catch {
+      return NaN
+    }
   }
 
   /** @param {number} [heap] if it was just read */

@@ -6,6 +6,9 @@ const args = require('../internal/arguments.js')
 
 /** @import * as types from '../performance-benchmark.js' */
 
+/** More workers than a machine has ports; their number alone is not to exhaust its memory. */
+const MOST_WORKERS = 100_000
+
 /** The longest delay a timer takes, in milliseconds. */
 const MAX_DELAY = 2 ** 31 - 1
 
@@ -27,7 +30,7 @@ function loadTestConfig(config) {
     name: args.string('name', config.name),
     target,
     duration: args.number('duration', config.duration ?? 60_000, 0, MAX_DELAY),
-    concurrency: args.integer('concurrency', config.concurrency ?? 10, 1),
+    concurrency: args.integer('concurrency', config.concurrency ?? 10, 1, MOST_WORKERS),
     rampUp: args.number('rampUp', config.rampUp ?? 5000, 0, MAX_DELAY),
     timeout: args.number('timeout', config.timeout ?? 30_000, 1, MAX_DELAY),
     method: methodOf('method', config.method ?? 'GET'),
@@ -69,7 +72,7 @@ function targetsOf(config) {
     return {
       url: args.string(name('url'), target.url),
       method: methodOf(name('method'), own.method ?? 'GET'),
-      headers: [...new Headers(own.headers)].flat(),
+      headers: headersOf(name('headers'), own.headers),
       body: bytesOf(name('body'), own.body ?? ''),
       statuses: [own.expectedStatus ?? []]
         .flat()
@@ -119,10 +122,29 @@ function methodOf(name, value) {
   return method
 }
 
+/** @param {string} name @param {types.LoadTestConfig['headers']} headers */
+function headersOf(name, headers) {
+  try {
+    return [...new Headers(headers)].flat()
+  } catch {
+    // They may hold a secret, so they are not shown.
+    const error = new TypeError(
+      `The argument '${name}' must be headers whose names and values HTTP allows`,
+    )
+    throw Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' })
+  }
+}
+
 /** @param {string} name @param {string | NodeJS.ArrayBufferView} body */
 function bytesOf(name, body) {
   if (typeof body === 'string') return Buffer.from(body)
-  if (ArrayBuffer.isView(body)) return Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+  if (ArrayBuffer.isView(body)) {
+    try {
+      return Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+    } catch {
+      throw args.invalidValue(name, 'must not be detached', body)
+    }
+  }
   throw args.invalidType(name, 'of type string or an instance of Buffer or TypedArray', body)
 }
 

@@ -77,7 +77,7 @@ class Calls {
   constructor(settings, onProgress) {
     this.#settings = settings
     this.#onProgress = onProgress
-    this.#record = new native.LoadRecord(settings.timeout)
+    this.#record = new native.LoadRecord()
   }
 
   async run() {

@@ -27,7 +27,7 @@ const WINDOWS = 100
  * @property {string | undefined} firstError of an iteration
  * @property {string | undefined} hookError of set-up or tear-down
  * @property {Partial<types.BenchmarkTestResult>} facts what only some tests have to say
- * @property {types.DurationStatistics | undefined} statistics of all durations, if `metrics` has not all of them
+ * @property {Partial<types.BenchmarkStatistics> | undefined} statistics of all iterations, if `metrics` has not all of them
  */
 
 /**
@@ -151,7 +151,7 @@ class Measurement {
       warmupIterations: this.#warmups,
       firstError: errors > 0 ? messageOf(firstError) : undefined,
       facts: this.#facts,
-      statistics: samples.durationStatistics() ?? undefined,
+      statistics: samples.exactStatistics(errors) ?? undefined,
     }
   }
 }
@@ -202,9 +202,8 @@ async function runHook(hook, watchdog) {
 
 /** @param {any} error */
 function messageOf(error) {
-  if (typeof error?.message === 'string') return error.message
   try {
-    return String(error)
+    return typeof error?.message === 'string' ? error.message : String(error)
   } catch {
     return 'An error without a text'
   }

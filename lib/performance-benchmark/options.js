@@ -2,6 +2,7 @@
 'use strict'
 
 const args = require('../internal/arguments.js')
+const { checked } = require('./threshold.js')
 
 /** @import * as types from '../performance-benchmark.js' */
 
@@ -13,10 +14,12 @@ const MAX_DELAY = 2 ** 31 - 1
  *
  * @param {types.BenchmarkTestOptions} options
  */
-function testOptions({ iterations, warmupIterations, timeout, concurrency, time, warmup }) {
+function testOptions(options) {
+  const { iterations, warmupIterations, timeout, concurrency, time, warmup, threshold } = options
   if (warmup !== undefined && warmup !== 'fixed' && warmup !== 'steady') {
     throw args.invalidValue('warmup', "must be 'fixed' or 'steady'", warmup)
   }
+  const limit = checked(threshold)
   return {
     iterations: args.integer('iterations', iterations ?? 100),
     warmupIterations: args.integer('warmupIterations', warmupIterations ?? 10),
@@ -24,10 +27,25 @@ function testOptions({ iterations, warmupIterations, timeout, concurrency, time,
     timeout: args.number('timeout', timeout || 30_000, 0, MAX_DELAY),
     ...(time && { time: args.number('time', time, 1, MAX_DELAY) }),
     ...(warmup && { warmup }),
+    ...(limit < Infinity && { threshold: limit }),
   }
 }
 
 /** @typedef {ReturnType<typeof testOptions>} Settings */
+
+/**
+ * The options that matter, with their defaults: others may be of any kind, and not every kind can be written or sent.
+ *
+ * @param {types.BenchmarkOptions} options
+ */
+function settingsOf(options) {
+  const { memoryProfiling, silent } = args.object('options', options)
+  return {
+    ...testOptions(options),
+    memoryProfiling: Boolean(memoryProfiling),
+    silent: Boolean(silent),
+  }
+}
 
 /** @param {types.BenchmarkRunOptions} options */
 function checkRunOptions(options) {
@@ -44,6 +62,7 @@ function checkSuite(suite) {
     throw args.invalidType('suite.tests', 'an instance of Array', suite.tests)
   }
   checkHooks('suite', suite)
+  checked(suite.threshold, 'suite.threshold')
   suite.tests.forEach((test, index) => {
     const name = `suite.tests[${index}]`
     args.object(name, test)
@@ -63,4 +82,4 @@ function checkHooks(name, { setup, teardown }) {
   if (teardown !== undefined) args.callback(`${name}.teardown`, teardown)
 }
 
-module.exports = { checkRunOptions, checkSuite, testOptions }
+module.exports = { checkRunOptions, checkSuite, settingsOf, testOptions }

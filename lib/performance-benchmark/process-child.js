@@ -9,8 +9,13 @@ const { messageOf } = require('./measure.js')
 
 /** @import * as types from '../performance-benchmark.js' */
 
+const tell = process.send?.bind(process)
+
 /** @param {object} message */
-const send = (message) => process.send?.(message)
+const send = (message) => tell?.(message)
+
+// A suite that finds itself in a child process may want to talk to its parent, which would not understand it.
+process.send = undefined
 
 process.once('message', async (/** @type {any} */ { file, options }) => {
   try {
@@ -22,7 +27,8 @@ process.once('message', async (/** @type {any} */ { file, options }) => {
   } catch (error) {
     // What was thrown may be of any class, and not every class can be sent.
     const { stack, code } = /** @type {any} */ (error ?? {})
-    send({ error: { message: messageOf(error), stack, code } })
+    const texts = Object.entries({ stack, code }).filter(([, value]) => typeof value === 'string')
+    send({ error: { message: messageOf(error), ...Object.fromEntries(texts) } })
   }
 })
 process.on('disconnect', () => process.exit())

@@ -5,6 +5,9 @@
 // code and data lie, what was compiled when) is in the figures only then.
 
 const { fork } = require('node:child_process')
+const native = require('../internal/native.js')
+const { settingsOf } = require('./options.js')
+const { judged } = require('./threshold.js')
 
 /** @import * as types from '../performance-benchmark.js' */
 
@@ -25,7 +28,8 @@ function runInProcess(file, options, { signal, onProgress }) {
     const child = fork(CHILD, { serialization: 'advanced', stdio: ['ignore', 2, 2, 'ipc'] })
     const end = (/** @type {() => void} */ settle) => {
       signal?.removeEventListener('abort', abort)
-      child.removeAllListeners()
+      // It may still tell of an error of its own end, which is no news.
+      child.removeAllListeners().on('error', () => {})
       child.kill('SIGKILL')
       settle()
     }
@@ -42,13 +46,46 @@ function runInProcess(file, options, { signal, onProgress }) {
     })
     child.on('error', (error) => end(() => reject(error)))
     child.on('exit', (code, by) => end(() => reject(ended(file, code, by))))
-    child.send({ file, options })
+    child.send({ file, options: settingsOf(options) })
   })
 }
 
+/**
+ * Throws if a run has other suites or tests than the first.
+ *
+ * @param {string} file
+ * @param {types.BenchmarkSuiteResult[]} first
+ * @param {types.BenchmarkSuiteResult[]} results
+ * @param {number} run which one, from 1
+ */
+function checkAlike(file, first, results, run) {
+  const [expected, found] = [first, results].map(outline)
+  const count = Math.max(expected.length, found.length)
+  for (let index = 0; index < count; index++) {
+    const [known, other] = [expected[index], found[index]]
+    if (known === other) continue
+    const difference =
+      other === undefined
+        ? `no '${known}' as the first has`
+        : `'${other}' where the first has ${known === undefined ? 'nothing' : `'${known}'`}`
+    const error = new Error(
+      `Run ${run} of ${file} has ${difference}: all runs must have the same suites and tests`,
+    )
+    throw Object.assign(error, { code: 'ERR_AIWF_RUNS_DIFFER' })
+  }
+}
+
+/** The names of suites and tests in order. @param {types.BenchmarkSuiteResult[]} results */
+function outline(results) {
+  return results.flatMap(({ name, tests }) => [
+    name,
+    ...tests.map((test) => `${name} › ${test.name}`),
+  ])
+}
+
 /** @param {{ message: string, stack?: string, code?: string }} told */
-function rebuilt({ message, stack, code }) {
-  return Object.assign(new Error(message), { stack }, code !== undefined && { code })
+function rebuilt({ message, ...known }) {
+  return Object.assign(new Error(message), known)
 }
 
 /** @param {string} file @param {number | null} code @param {NodeJS.Signals | null} signal */
@@ -61,17 +98,19 @@ function ended(file, code, signal) {
 /**
  * One result of several runs of a suite: what was measured together, and each run's medians.
  *
- * @param {types.BenchmarkSuiteResult[]} runs
+ * @param {types.BenchmarkSuiteResult[]} runs of the same tests
  * @param {(metrics: types.BenchmarkMetrics) => types.BenchmarkStatistics} statisticsOf
  * @param {(tests: types.BenchmarkTestResult[]) => types.BenchmarkSuiteSummary} summaryOf
  * @returns {types.BenchmarkSuiteResult}
  */
 function merge(runs, statisticsOf, summaryOf) {
   const [first] = runs
-  const tests = first.tests.map(({ name }) => {
-    const same = runs.flatMap((run) => run.tests.find((test) => test.name === name) ?? [])
-    return mergeTest(same, statisticsOf)
-  })
+  const tests = first.tests.map((_, index) =>
+    mergeTest(
+      runs.map((run) => run.tests[index]),
+      statisticsOf,
+    ),
+  )
   return { ...first, tests, summary: summaryOf(tests) }
 }
 
@@ -91,16 +130,36 @@ function mergeTest(runs, statisticsOf) {
     throughput: all('throughput'),
     errors: sum((run) => run.metrics.errors),
   }
+  const isSampled = runs.some((run) => run.sampled)
+  const statistics = { ...statisticsOf(metrics), ...(isSampled && exact(runs, metrics)) }
   const failed = runs.find((run) => run.status === 'failed')
   return {
     ...(failed ?? runs[0]),
     iterations: sum((run) => run.iterations),
     metrics,
-    statistics: statisticsOf(metrics),
+    statistics,
     totalTime: sum((run) => run.totalTime),
-    ...(runs.some((run) => run.sampled) && { sampled: metrics.duration.length }),
+    ...(isSampled && { sampled: metrics.duration.length }),
+    ...(runs[0].steadyState !== undefined && { steadyState: runs.every((run) => run.steadyState) }),
+    ...(runs.some((run) => run.optimizedAway) && { optimizedAway: true }),
     ...(runs.length > 1 && { runs: mediansOf(runs) }),
+    ...judged(runs[0].threshold, statistics),
   }
+}
+
+/**
+ * The figures of all iterations, of which `metrics` has a sample.
+ *
+ * @param {types.BenchmarkTestResult[]} runs
+ * @param {types.BenchmarkMetrics} metrics of all of them
+ * @returns {Partial<types.BenchmarkStatistics>}
+ */
+function exact(runs, { duration, errors }) {
+  const parts = runs.flatMap(({ iterations, metrics, statistics, sampled }) => {
+    const count = sampled ? iterations - metrics.errors : metrics.duration.length
+    return statistics.duration ? { count, statistics: statistics.duration } : []
+  })
+  return native.benchmarkTogether(parts, Float64Array.from(duration), errors) ?? {}
 }
 
 /**
@@ -117,4 +176,4 @@ function mediansOf(runs) {
   }
 }
 
-module.exports = { merge, runInProcess }
+module.exports = { checkAlike, merge, runInProcess }

@@ -7,6 +7,7 @@ const { traced } = require('../internal/errors.js')
 const { promised, settler } = require('../internal/settle.js')
 const { wellFormed } = require('../internal/well-formed.js')
 const { machine } = require('./machine.js')
+const { settingsOf } = require('./options.js')
 
 /** @import * as types from '../performance-benchmark.js' */
 
@@ -18,19 +19,19 @@ const { machine } = require('./machine.js')
  */
 function generate({ results, loadTests, comparison, options }) {
   const tests = results.flatMap((suite) => suite.tests)
-  const passed = tests.every((test) => test.status === 'completed')
+  const passed = tests.every(({ status, slow }) => status === 'completed' && !slow)
   return {
     schemaVersion: 1,
     timestamp: Date.now(),
     summary: {
       totalSuites: results.length,
       totalTests: tests.length,
-      overallStatus: passed ? 'passed' : 'failed',
+      overallStatus: passed && !comparison?.detected ? 'passed' : 'failed',
     },
     suites: results,
     loadTests,
     ...(comparison && { comparison }),
-    configuration: options,
+    configuration: settingsOf(options),
     systemInfo: {
       nodeVersion: process.version,
       platform: process.platform,

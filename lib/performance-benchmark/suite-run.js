@@ -5,6 +5,7 @@
 
 const { measureTest, messageOf, runHook } = require('./measure.js')
 const { testOptions } = require('./options.js')
+const { judged } = require('./threshold.js')
 const { Watchdog } = require('./watchdog.js')
 
 /** @import * as types from '../performance-benchmark.js' */
@@ -12,6 +13,8 @@ const { Watchdog } = require('./watchdog.js')
 class SuiteRun {
   #benchmark
   #suite
+  /** As they were checked: a test may change its suite. */
+  #tests
   #onProgress
   #signal
   /** Fires for the caller's signal, and for an error of the caller's listener. */
@@ -25,6 +28,7 @@ class SuiteRun {
   constructor(benchmark, suite, { signal, onProgress }) {
     this.#benchmark = benchmark
     this.#suite = suite
+    this.#tests = [...suite.tests]
     this.#signal = signal
     this.#onProgress = onProgress
   }
@@ -36,7 +40,7 @@ class SuiteRun {
     const tests = []
     try {
       const setupError = await this.#hook('setup')
-      for (const [index, test] of this.#suite.tests.entries()) {
+      for (const [index, test] of this.#tests.entries()) {
         if (this.#stop.signal.aborted) break
         tests.push(setupError ? this.#unrun(test, setupError) : await this.#runTest(test, index))
       }
@@ -74,7 +78,7 @@ class SuiteRun {
    */
   async #runTest(test, index) {
     if (!this.#benchmark.options.silent) console.log(`Running test: ${test.name}`)
-    const options = testOptions({ ...this.#benchmark.options, ...test })
+    const options = this.#optionsOf(test)
     const onTurn = (/** @type {number} */ iterations) => this.#tell(test, index, iterations)
     onTurn(0)
     const signal = this.#stop.signal
@@ -89,8 +93,10 @@ class SuiteRun {
       )
     }
     if (hookError !== undefined) this.#warn(`${test.name}: ${hookError}`)
-    const statistics = this.#benchmark.calculateStatistics(metrics)
-    if (measured.statistics) statistics.duration = measured.statistics
+    const statistics = {
+      ...this.#benchmark.calculateStatistics(metrics),
+      ...measured.statistics,
+    }
     return {
       name: test.name,
       status: error === undefined ? 'completed' : 'failed',
@@ -100,6 +106,7 @@ class SuiteRun {
       statistics,
       totalTime: measured.totalTime,
       ...measured.facts,
+      ...judged(options.threshold, statistics),
       ...(error !== undefined && { error }),
     }
   }
@@ -112,11 +119,19 @@ class SuiteRun {
    * @returns {types.BenchmarkTestResult}
    */
   #unrun(test, error) {
-    const { iterations, warmupIterations } = testOptions({ ...this.#benchmark.options, ...test })
+    const { iterations, warmupIterations, threshold } = this.#optionsOf(test)
     const metrics = { duration: [], memory: [], throughput: [], errors: 0 }
     const statistics = this.#benchmark.calculateStatistics(metrics)
     const figures = { iterations, warmupIterations, metrics, statistics, totalTime: 0 }
-    return { name: test.name, status: 'failed', ...figures, error }
+    const limit = judged(threshold, statistics)
+    return { name: test.name, status: 'failed', ...figures, ...limit, error }
+  }
+
+  /** Its own before those of the suite, and those before the benchmark's. @param {types.BenchmarkTest} test */
+  #optionsOf(test) {
+    const { options } = this.#benchmark
+    const threshold = test.threshold ?? this.#suite.threshold ?? options.threshold
+    return testOptions({ ...options, ...test, threshold })
   }
 
   /**
@@ -128,7 +143,7 @@ class SuiteRun {
    */
   #tell(test, index, iterations) {
     try {
-      const tests = this.#suite.tests.length
+      const tests = this.#tests.length
       this.#onProgress?.({ suite: this.#suite.name, test: test.name, index, tests, iterations })
     } catch (error) {
       this.#stop.abort(error)

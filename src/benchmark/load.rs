@@ -86,14 +86,6 @@ impl Plan {
         let due = schedule.count(self.ramp_up + self.duration);
         Some(due.min(self.max_requests.unwrap_or(u64::MAX)))
     }
-
-    /// In the open model a request can have waited for all of the test.
-    fn longest_latency(&self) -> Duration {
-        match self.pace {
-            Pace::Closed => self.timeout,
-            Pace::Open(_) => self.ramp_up + self.duration + GRACE,
-        }
-    }
 }
 
 /// What all workers of a test share.
@@ -138,7 +130,7 @@ pub async fn run(
     let _stop_threads = stop.clone().drop_guard();
     let (tallies, ended) = start_threads(&test, &stop)?;
     let mut ended = std::pin::pin!(join_all(ended));
-    let mut record = Record::new(test.plan.longest_latency());
+    let mut record = Record::default();
     let mut seconds = interval_at(test.started + SECOND, SECOND);
     seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let ended = loop {
@@ -168,7 +160,7 @@ fn start_threads(test: &Arc<Test>, stop: &CancellationToken) -> Result<(Tallies,
     let threads = processors.min(test.plan.concurrency);
     let (mut tallies, mut ended) = (Vec::new(), Vec::new());
     for first in 0..threads {
-        let tally = Arc::new(Mutex::new(Tally::new(test.plan.longest_latency())));
+        let tally = Arc::new(Mutex::new(Tally::default()));
         tallies.push(Arc::clone(&tally));
         let (end, on_end) = oneshot::channel();
         ended.push(on_end);

@@ -127,7 +127,7 @@ pub fn compare_runs(metric: Metric, current: &[f64], baseline: &[f64]) -> Option
     let difference = difference(current, baseline);
     let shift = difference.as_ref().map_or(now - then, |known| known.shift);
     let change = relative_change(then + shift, then)?;
-    let negligible = metric == Metric::Memory && shift.abs() < LEAST_BYTES;
+    let negligible = is_negligible(metric, shift);
     let certain = difference.as_ref().is_some_and(|known| known.p_value < SIGNIFICANCE);
     let outcome = match judge(change, metric.threshold()) {
         None => Outcome::Unchanged,
@@ -136,17 +136,23 @@ pub fn compare_runs(metric: Metric, current: &[f64], baseline: &[f64]) -> Option
         Some(Verdict::Worse) => Outcome::Regressed,
         Some(Verdict::Better) => Outcome::Improved,
     };
-    let interval = difference.as_ref().map(|known| known.interval.map(|bound| bound / then));
+    let interval = difference
+        .as_ref()
+        .map(|known| known.interval.map(|bound| bound / then))
+        .filter(|bounds| bounds.iter().all(|bound| bound.is_finite()));
     Some(Comparison { change, difference, interval, outcome })
 }
 
-/// The metrics of a test that moved beyond their thresholds; `None` if no metric could be compared.
-pub fn compare(current: &Averages, baseline: &Averages) -> Option<Vec<Change>> {
+/// The metrics of a test that moved beyond their thresholds; `None` if no metric could be compared. With `measured`
+/// the averages are of measurements, of which [few bytes](LEAST_BYTES) say nothing.
+pub fn compare(current: &Averages, baseline: &Averages, measured: bool) -> Option<Vec<Change>> {
     let compared: Vec<(Metric, f64)> = Metric::ALL
         .into_iter()
         .filter_map(|metric| {
-            let change = relative_change(current.of(metric)?, baseline.of(metric)?)?;
-            Some((metric, change))
+            let (now, then) = (current.of(metric)?, baseline.of(metric)?);
+            let change = relative_change(now, then)?;
+            let negligible = measured && is_negligible(metric, now - then);
+            Some((metric, if negligible { 0.0 } else { change }))
         })
         .collect();
     if compared.is_empty() {
@@ -156,6 +162,10 @@ pub fn compare(current: &Averages, baseline: &Averages) -> Option<Vec<Change>> {
         Some(Change { metric, change, verdict: judge(change, metric.threshold())? })
     });
     Some(judged.collect())
+}
+
+fn is_negligible(metric: Metric, shift: f64) -> bool {
+    metric == Metric::Memory && shift.abs() < LEAST_BYTES
 }
 
 fn relative_change(current: f64, baseline: f64) -> Option<f64> {
@@ -187,11 +197,11 @@ mod tests {
     #[test]
     fn each_metric_has_its_own_direction_and_threshold() {
         let baseline = averages(100.0, 100.0, 100.0);
-        assert_eq!(compare(&averages(120.0, 130.0, 90.0), &baseline), Some(vec![]));
-        let worse = compare(&averages(121.0, 131.0, 89.0), &baseline).unwrap();
+        assert_eq!(compare(&averages(120.0, 130.0, 90.0), &baseline, false), Some(vec![]));
+        let worse = compare(&averages(121.0, 131.0, 89.0), &baseline, false).unwrap();
         assert!(worse.iter().all(|change| change.verdict == Verdict::Worse));
         assert_eq!(worse.iter().map(|change| change.metric).collect::<Vec<_>>(), Metric::ALL);
-        let better = compare(&averages(79.0, 69.0, 111.0), &baseline).unwrap();
+        let better = compare(&averages(79.0, 69.0, 111.0), &baseline, false).unwrap();
         assert!(better.iter().all(|change| change.verdict == Verdict::Better));
         assert_eq!(better.len(), 3);
     }
@@ -224,13 +234,20 @@ mod tests {
         assert_eq!(outcome(200.0, 100.0), Outcome::Unchanged);
         assert_eq!(outcome(20_000.0, 10_000.0), Outcome::Regressed);
         assert_eq!(compare_runs(Metric::Memory, &runs(5.0), &[-1.0; 4]), None);
+        let changes = |current: f64, measured| {
+            compare(&averages(1.0, current, 1.0), &averages(1.0, 100.0, 1.0), measured)
+                .unwrap()
+                .len()
+        };
+        assert_eq!([changes(1_100.0, true), changes(1_100.0, false)], [0, 1]);
+        assert_eq!(changes(1_200.0, true), 1);
     }
 
     #[test]
     fn without_a_positive_baseline_nothing_is_compared() {
-        assert_eq!(compare(&averages(1.0, 1.0, 1.0), &averages(0.0, -3.0, f64::NAN)), None);
-        assert_eq!(compare(&averages(1.0, 1.0, 1.0), &Averages::default()), None);
-        assert_eq!(compare(&averages(1e308, 1.0, 1.0), &averages(1e-308, 0.0, 0.0)), None);
+        assert_eq!(compare(&averages(1.0, 1.0, 1.0), &averages(0.0, -3.0, f64::NAN), false), None);
+        assert_eq!(compare(&averages(1.0, 1.0, 1.0), &Averages::default(), false), None);
+        assert_eq!(compare(&averages(1e308, 1.0, 1.0), &averages(1e-308, 0.0, 0.0), false), None);
     }
 
     proptest! {
@@ -240,10 +257,10 @@ mod tests {
             other in any::<[f64; 3]>(),
         ) {
             let [one, other] = [one, other].map(|[a, b, c]| averages(a, b, c));
-            for change in compare(&one, &other).unwrap_or_default() {
+            for change in compare(&one, &other, false).unwrap_or_default() {
                 prop_assert!(change.change.is_finite());
             }
-            prop_assert_eq!(compare(&one, &one).unwrap_or_default(), vec![]);
+            prop_assert_eq!(compare(&one, &one, false).unwrap_or_default(), vec![]);
         }
     }
 }

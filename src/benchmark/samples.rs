@@ -101,6 +101,29 @@ impl Samples {
     }
 }
 
+/// The durations of several processes taken together, by how many each has, its figures, and the samples of all. Count,
+/// extremes, mean and deviation are exact; the rest is that of the samples, and outliers are scaled up.
+pub fn together(parts: &[(u64, Statistics)], samples: &[f64]) -> Option<Statistics> {
+    if let [(_, only)] = parts {
+        return Some(only.clone());
+    }
+    let sample = Statistics::of(samples)?;
+    let sum = |figure: &dyn Fn(&Statistics) -> f64| -> f64 {
+        parts.iter().map(|(count, known)| *count as f64 * figure(known)).sum()
+    };
+    let count = sum(&|_| 1.0);
+    let avg = sum(&|known| known.avg) / count;
+    let squares = sum(&|known| known.stddev.powi(2) + (known.avg - avg).powi(2));
+    Some(Statistics {
+        min: parts.iter().map(|(_, known)| known.min).reduce(f64::min)?,
+        max: parts.iter().map(|(_, known)| known.max).reduce(f64::max)?,
+        avg,
+        stddev: (squares / count).sqrt(),
+        outliers: (sample.outliers as f64 * count / samples.len() as f64).round() as usize,
+        ..sample
+    })
+}
+
 impl All {
     fn of(samples: &[Sample]) -> Self {
         #[expect(clippy::expect_used, reason = "1 ≤ 1, twice that ≤ a day, 3 ≤ 5 digits")]
@@ -145,6 +168,24 @@ mod tests {
         assert_eq!((samples.count(), samples.kept().len()), (KEPT as u64, KEPT));
         assert_eq!(samples.kept()[41].duration, 42.0);
         assert_eq!(samples.durations(), None);
+    }
+
+    #[test]
+    fn parts_taken_together_are_the_whole() {
+        let values: Vec<f64> = (0..1_000).map(|number| f64::from(number * number % 977)).collect();
+        let whole = Statistics::of(&values).unwrap();
+        let parts: Vec<(u64, Statistics)> = [&values[..100], &values[100..101], &values[101..]]
+            .map(|part| (part.len() as u64, Statistics::of(part).unwrap()))
+            .to_vec();
+        let found = together(&parts, &values).unwrap();
+        for (found, expected) in [(found.avg, whole.avg), (found.stddev, whole.stddev)] {
+            assert!((found / expected - 1.0).abs() < 1e-12, "{found} is not {expected}");
+        }
+        assert_eq!(Statistics { avg: whole.avg, stddev: whole.stddev, ..found }, whole);
+        // Of one there is nothing to add up: its figures are better than those of its sample.
+        let only = (9, Statistics { p99: 42.0, ..whole });
+        assert_eq!(together(std::slice::from_ref(&only), &values), Some(only.1));
+        assert_eq!(together(&[], &[]), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! of the input does not matter, and a figure of nothing is `None`.
 
 /// What is known of one metric. The unit is that of the values.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
 pub struct Statistics {
     pub min: f64,
     pub max: f64,

@@ -24,14 +24,18 @@ pub fn rows(values: &[f64], rows: usize) -> Vec<Row> {
         return Vec::new();
     };
     let highest = finite().fold(lowest, f64::max);
-    let rows = if bound > lowest { rows.max(1) } else { 1 };
-    let step = (bound - lowest) / rows as f64;
+    // Divided first: the difference of two numbers may be none.
+    let step_of = |rows: usize| bound / rows as f64 - lowest / rows as f64;
+    let rows = if step_of(rows.max(1)) > 0.0 { rows.max(1) } else { 1 };
+    let step = step_of(rows);
     let mut counts = vec![0; rows];
     let mut beyond = 0;
     for value in finite() {
         match value > bound {
             true => beyond += 1,
-            false if step > 0.0 => counts[(((value - lowest) / step) as usize).min(rows - 1)] += 1,
+            false if step > 0.0 => {
+                counts[((value / step - lowest / step) as usize).min(rows - 1)] += 1
+            }
             false => counts[0] += 1,
         }
     }

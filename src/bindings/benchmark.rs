@@ -8,7 +8,7 @@ use napi_derive::napi;
 use crate::benchmark::{
     change_point::{self, ChangePoint},
     regression::{self, Averages, Metric, Verdict},
-    samples::{Sample, Samples},
+    samples::{self, Sample, Samples},
     statistics::{self, Statistics},
     summary::{Completed, MemoryUsage, Summary},
     text_histogram, warm_up,
@@ -38,6 +38,15 @@ impl From<Statistics> for MetricStatistics {
         let (ci95, outliers) = (ci95.to_vec(), outliers as f64);
         let ops_per_second = None;
         Self { min, max, avg, median, p95, p99, stddev, mad, ci95, outliers, ops_per_second }
+    }
+}
+
+impl From<MetricStatistics> for Statistics {
+    fn from(known: MetricStatistics) -> Self {
+        let MetricStatistics { min, max, avg, median, p95, p99, stddev, mad, ci95, .. } = known;
+        let bound = |index| ci95.get(index).copied().unwrap_or(median);
+        let (ci95, outliers) = ([bound(0), bound(1)], known.outliers as usize);
+        Self { min, max, avg, median, p95, p99, stddev, mad, ci95, outliers }
     }
 }
 
@@ -133,15 +142,50 @@ impl BenchmarkSamples {
         rates.filter(|rate| rate.is_finite()).collect::<Vec<_>>().into()
     }
 
-    /// Of all iterations, if not all are kept.
+    /// Of all iterations, beside which so many failed, if not all are kept.
     #[napi(catch_unwind)]
-    pub fn duration_statistics(&self) -> Option<MetricStatistics> {
-        self.lock().durations().map(MetricStatistics::of_durations)
+    pub fn exact_statistics(&self, errors: f64) -> Option<ExactStatistics> {
+        let samples = self.lock();
+        Some(ExactStatistics::of(samples.durations()?, samples.count() as f64, errors))
     }
 
     fn lock(&self) -> MutexGuard<'_, Samples> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The figures of all iterations, of which `metrics` has a sample.
+#[napi(object, object_from_js = false)]
+pub struct ExactStatistics {
+    pub duration: MetricStatistics,
+    pub error_rate: f64,
+}
+
+impl ExactStatistics {
+    fn of(durations: Statistics, count: f64, errors: f64) -> Self {
+        let error_rate = statistics::error_rate(count, errors);
+        Self { duration: MetricStatistics::of_durations(durations), error_rate }
+    }
+}
+
+/// Successful iterations of a process, and the figures of their durations.
+#[napi(object, object_to_js = false)]
+pub struct ProcessDurations {
+    pub count: f64,
+    pub statistics: MetricStatistics,
+}
+
+/// Those of several processes, with the samples of all; `null` without any.
+#[napi(catch_unwind)]
+pub fn benchmark_together(
+    parts: Vec<ProcessDurations>,
+    samples: Float64Array,
+    errors: f64,
+) -> Option<ExactStatistics> {
+    let count = parts.iter().map(|part| part.count).sum();
+    let parts: Vec<(u64, Statistics)> =
+        parts.into_iter().map(|part| (part.count as u64, part.statistics.into())).collect();
+    Some(ExactStatistics::of(samples::together(&parts, &samples)?, count, errors))
 }
 
 /// Whether the medians of a warm-up's windows have stopped changing.
@@ -204,13 +248,14 @@ pub struct MetricChange {
     pub worse: bool,
 }
 
-/// The metrics beyond their thresholds; `null` if none could be compared.
+/// The metrics beyond their thresholds; `null` if none could be compared. Of what was measured, few bytes are none.
 #[napi(catch_unwind)]
 pub fn benchmark_compare(
     current: MetricAverages,
     baseline: MetricAverages,
+    measured: bool,
 ) -> Option<Vec<MetricChange>> {
-    let changes = regression::compare(&current.into(), &baseline.into())?;
+    let changes = regression::compare(&current.into(), &baseline.into(), measured)?;
     let described = changes.into_iter().map(|regression::Change { metric, change, verdict }| {
         let (worse, threshold) = (verdict == Verdict::Worse, metric.threshold());
         MetricChange { metric: metric.name(), change, threshold, worse }

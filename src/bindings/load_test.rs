@@ -236,6 +236,7 @@ pub fn run_load_test(settler: &Settler, ticket: Ticket, plan: LoadPlan) {
 
 /// The record of a load test whose calls JavaScript makes.
 #[napi]
+#[derive(Default)]
 pub struct LoadRecord {
     record: Mutex<Record>,
     tally: [Arc<Mutex<Tally>>; 1],
@@ -244,10 +245,8 @@ pub struct LoadRecord {
 #[napi]
 impl LoadRecord {
     #[napi(constructor, catch_unwind)]
-    pub fn new(timeout: f64) -> Self {
-        let timeout = millis(timeout);
-        let tally = Arc::new(Mutex::new(Tally::new(timeout)));
-        Self { record: Mutex::new(Record::new(timeout)), tally: [tally] }
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Adds an interval that ends at `time`: the latencies of its successful calls, and its failures.

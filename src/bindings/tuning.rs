@@ -3,7 +3,8 @@
 use napi_derive::napi;
 
 use crate::tuning::{
-    controller::{Decision, Limits, Observation},
+    controller::{Limits, Observation},
+    decision::Decision,
     tuner::Tuner,
 };
 

@@ -1,6 +1,9 @@
 //! Several settings of one object, one at a time.
 
-use super::controller::{Controller, Decision, Limits, Observation};
+use super::{
+    controller::{Controller, Limits, Observation},
+    decision::Decision,
+};
 
 /// The controllers of one object.
 #[derive(Clone, Debug)]

@@ -10,6 +10,12 @@ use std::{
 
 use hdrhistogram::Histogram;
 
+/// A microsecond in nanoseconds.
+const SHORTEST: u64 = 1_000;
+
+/// Sixty days in nanoseconds: more than a test may take.
+const LONGEST: u64 = 60 * 86_400 * 1_000_000_000;
+
 /// Why a request counts as failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
@@ -44,7 +50,7 @@ impl Failure {
 }
 
 /// Counts of one thread since they were last taken.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Tally {
     pub(super) counts: Counts,
     pub(super) latencies: Latencies,
@@ -89,11 +95,6 @@ impl Counts {
 }
 
 impl Tally {
-    /// For latencies up to `longest`.
-    pub fn new(longest: Duration) -> Self {
-        Self { counts: Counts::default(), latencies: Latencies::new(longest), active_workers: 0 }
-    }
-
     /// A request was answered so long after it was due, and after it was sent.
     pub fn succeed(&mut self, response: Duration, service: Duration) {
         self.counts.successful += 1;
@@ -140,12 +141,13 @@ pub fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
     tally.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Latencies {
-    pub fn new(longest: Duration) -> Self {
-        Self { response: histogram(longest), service: histogram(longest) }
+impl Default for Latencies {
+    fn default() -> Self {
+        Self { response: histogram(), service: histogram() }
     }
+}
 
-    /// Adds those of another with the same bounds.
+impl Latencies {
     pub fn add(&mut self, other: &Self) {
         add(&mut self.response, &other.response);
         add(&mut self.service, &other.service);
@@ -157,21 +159,19 @@ impl Latencies {
     }
 }
 
-/// Nanoseconds from one microsecond to `longest`, at three significant digits; what is longer counts as that
-/// long.
-fn histogram(longest: Duration) -> Histogram<u64> {
-    let highest = nanoseconds(longest).clamp(1_000_000, u64::MAX / 2);
+/// Nanoseconds from [`SHORTEST`] to [`LONGEST`], at three significant digits; what is longer counts as that long.
+fn histogram() -> Histogram<u64> {
     #[expect(
         clippy::expect_used,
-        reason = "1 ≤ 1,000, twice that ≤ the clamped highest, 3 ≤ 5 digits"
+        reason = "constants: 1 ≤ the shortest, twice that ≤ the longest, 3 ≤ 5 digits"
     )]
-    Histogram::new_with_bounds(1_000, highest, 3).expect("valid bounds")
+    Histogram::new_with_bounds(SHORTEST, LONGEST, 3).expect("valid bounds")
 }
 
 fn add(sum: &mut Histogram<u64>, part: &Histogram<u64>) {
     #[expect(
         clippy::expect_used,
-        reason = "fails only for values beyond the sum's bounds; all are made alike"
+        reason = "fails only for values beyond the sum's bounds, and all have the same, constant ones"
     )]
     sum.add(part).expect("equal bounds");
 }

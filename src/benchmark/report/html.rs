@@ -4,9 +4,7 @@ use std::fmt::Write;
 
 use super::{
     markdown::percent,
-    model::{
-        BaselineComparison, LoadTest, Report, Suite, SystemInfo, Test, Totals, Values, finite,
-    },
+    model::{BaselineComparison, Gist, LoadTest, Report, Suite, SystemInfo, Test, Totals, finite},
 };
 use crate::{
     benchmark::statistics::{Statistics, percentile},
@@ -36,6 +34,14 @@ impl Report {
             fact("Tests", &total_tests.to_string()),
             fact("Generated", &utc(self.timestamp)),
         );
+        if let Some(gist) = self.gist() {
+            let class = match gist {
+                Gist::Regressed => "bad",
+                Gist::Inconclusive => "dim",
+                Gist::Clear => "good",
+            };
+            *page += &format!("<p><b class=\"{class}\">{}</b></p>", gist.text());
+        }
         if let Some(comparison) = &self.comparison {
             comparison.write(page);
         }
@@ -63,11 +69,7 @@ impl Report {
 
 impl BaselineComparison {
     fn write(&self, page: &mut String) {
-        let verdict = match self.detected {
-            true => "<span class=\"bad\">Performance regression detected</span>",
-            false => "<span class=\"good\">no regression</span>",
-        };
-        *page += &format!("<section><h2>Against the baseline</h2><article><h3>{verdict}</h3>");
+        *page += "<section><h2>Against the baseline</h2><article>";
         if !self.machine_differences.is_empty() {
             *page += &format!(
                 "<p>The baseline is of another machine. It differs in: {}.</p>",
@@ -108,9 +110,8 @@ impl BaselineComparison {
         if !rows.is_empty() {
             *page += &changes("Relative change; the thin line is the 95 % interval", &rows);
         }
-        for suite in self.suites.iter().filter(|suite| !suite.uncompared.is_empty()) {
-            let names = suite.uncompared.join(", ");
-            *page += &format!("<p>Nothing to compare with: {}</p>", escape(&names));
+        for test in self.uncompared() {
+            *page += &format!("<p>Nothing to compare with: {}</p>", escape(&test));
         }
         for point in &self.change_points {
             let unit = unit_of(&point.metric);
@@ -205,38 +206,36 @@ fn unit_of(metric: &str) -> Unit {
 impl Suite {
     fn write(&self, page: &mut String) {
         *page += &format!("<section><h2>{}</h2>", escape(&self.name));
-        let measured: Vec<(&Test, Vec<f64>)> =
-            self.tests.iter().map(|test| (test, finite(&test.metrics.duration))).collect();
-        let medians: Vec<(&str, f64)> = measured
+        let medians: Vec<(&str, f64)> = self
+            .tests
             .iter()
-            .filter_map(|(test, durations)| Some((&*test.name, Statistics::of(durations)?.median)))
+            .filter_map(|test| Some((&*test.name, test.durations()?.median)))
             .collect();
         if medians.len() > 1 {
             *page += &chart::bars("Median duration", &medians, milliseconds);
         }
-        for (test, durations) in &measured {
-            test.write(durations, page);
-        }
+        self.tests.iter().for_each(|test| test.write(page));
         *page += "</section>";
     }
 }
 
 impl Test {
-    fn write(&self, durations: &[f64], page: &mut String) {
+    fn write(&self, page: &mut String) {
         *page += &format!("<article><h3>{} {}</h3>", escape(&self.name), badge(&self.status));
         if let Some(error) = &self.error {
             *page += &format!("<p class=\"error\">{}</p>", escape(error));
         }
-        let metrics: [(&str, &Values, Unit); 3] = [
-            ("Duration", &self.metrics.duration, milliseconds),
-            ("Heap", &self.metrics.memory, bytes),
-            ("Throughput", &self.metrics.throughput, per_second),
+        if let Some(slowness) = self.slowness() {
+            *page += &format!("<p class=\"error\">{slowness}</p>");
+        }
+        let metrics: [(&str, Option<Statistics>, Unit); 3] = [
+            ("Duration", self.durations(), milliseconds),
+            ("Heap", self.heap_changes(), bytes),
+            ("Throughput", self.throughputs(), per_second),
         ];
         let rows: String = metrics
             .iter()
-            .filter_map(|(name, values, unit)| {
-                Some(row(name, &Statistics::of(&finite(values))?, *unit))
-            })
+            .filter_map(|(name, figures, unit)| Some(row(name, figures.as_ref()?, *unit)))
             .collect();
         if !rows.is_empty() {
             *page += &format!(
@@ -247,13 +246,14 @@ impl Test {
         }
         *page += &format!(
             "<p>{} iterations measured, {} failed{}</p>",
-            durations.len(),
+            self.measured(),
             self.metrics.errors,
             self.remarks()
         );
         // Beyond it a few stragglers would squeeze all others into one column.
-        if let Some(highest) = percentile(durations, 99.0) {
-            *page += &chart::histogram("Durations", durations, highest, milliseconds);
+        let durations = finite(&self.metrics.duration);
+        if let Some(highest) = percentile(&durations, 99.0) {
+            *page += &chart::histogram("Durations", &durations, highest, milliseconds);
         }
         *page += "</article>";
     }
@@ -270,7 +270,7 @@ impl Test {
             remarks += "; <b class=\"bad\">no steady state was reached</b>";
         }
         if self.sampled.is_some() {
-            remarks += "; shown is a uniform sample of all";
+            remarks += "; the chart is of a uniform sample of them";
         }
         if let Some(runs) = &self.runs {
             let medians: Vec<String> =

@@ -1,7 +1,7 @@
-//! A report as JUnit XML, as CI servers read it: a test that failed or regressed is a failure.
+//! A report as JUnit XML, as CI servers read it: a test that failed, regressed or is too slow is a failure.
 
 use super::markdown::percent;
-use super::model::{LoadTest, Report, Suite, Test, Verdict};
+use super::model::{LoadTest, REGRESSION, Report, Suite, Test, Verdict};
 use crate::page;
 
 pub fn xml(report: &Report) -> String {
@@ -28,18 +28,18 @@ fn test_suite(suite: &Suite, verdicts: &[Verdict]) -> String {
 
 /// A test, and whether it is a failure.
 fn test_case(suite: &Suite, test: &Test, verdicts: &[Verdict]) -> (String, bool) {
-    let regressed: Vec<String> = verdicts
+    let changes = verdicts
         .iter()
         .filter(|verdict| {
             verdict.outcome == "regressed"
                 && verdict.suite == suite.name
                 && verdict.test == test.name
         })
-        .map(|verdict| format!("{} {}", verdict.metric, percent(verdict.change)))
-        .collect();
+        .map(|verdict| format!("{} {}", verdict.metric, percent(verdict.change)));
+    let regressed: Vec<String> = changes.chain(test.slowness()).collect();
     let failure = match &*test.status {
         "completed" if regressed.is_empty() => None,
-        "completed" => Some(format!("Performance regression detected: {}", regressed.join(", "))),
+        "completed" => Some(format!("{REGRESSION}: {}", regressed.join(", "))),
         _ => Some(test.error.clone().unwrap_or_else(|| "failed".to_owned())),
     };
     let failed = failure.is_some();

@@ -1,13 +1,13 @@
 //! A report for a pull request: GitHub's tables.
 
-use super::model::{BaselineComparison, LoadTest, Report, Suite, Test, Verdict, finite};
-use crate::{
-    benchmark::statistics::Statistics,
-    page::{bytes, milliseconds, per_second, utc},
-};
+use super::model::{BaselineComparison, LoadTest, Report, Suite, Test, Verdict};
+use crate::page::{bytes, milliseconds, per_second, utc};
 
 pub fn text(report: &Report) -> String {
     let mut text = "## Benchmarks\n".to_owned();
+    if let Some(gist) = report.gist() {
+        text += &format!("\n**{}**\n", gist.text());
+    }
     if let Some(comparison) = &report.comparison {
         text += &compared(comparison);
     }
@@ -29,11 +29,7 @@ pub fn text(report: &Report) -> String {
 }
 
 fn compared(comparison: &BaselineComparison) -> String {
-    let mut text = match comparison.detected {
-        true => "\n**Performance regression detected**\n",
-        false => "\nNo regression against the baseline.\n",
-    }
-    .to_owned();
+    let mut text = String::new();
     let verdicts = comparison.verdicts();
     if !verdicts.is_empty() {
         text += "\n| | Test | Metric | Change | 95 % interval | p | Cliff's δ |\n";
@@ -43,6 +39,9 @@ fn compared(comparison: &BaselineComparison) -> String {
     if !comparison.machine_differences.is_empty() {
         let names = comparison.machine_differences.join(", ");
         text += &format!("\nThe baseline is of another machine (differs in: {}).\n", cell(&names));
+    }
+    for test in comparison.uncompared() {
+        text += &format!("\n- Nothing to compare with: {}", cell(&test));
     }
     for point in &comparison.change_points {
         text += &format!(
@@ -92,15 +91,17 @@ fn measured(suite: &Suite) -> String {
 }
 
 fn row(test: &Test) -> String {
-    let durations = finite(&test.metrics.duration);
-    let name = match test.status.as_str() {
+    let mut name = match test.status.as_str() {
         "completed" if test.optimized_away => format!("{} (optimised away)", cell(&test.name)),
         "completed" => cell(&test.name),
         _ => {
             format!("❌ {}: {}", cell(&test.name), cell(test.error.as_deref().unwrap_or("failed")))
         }
     };
-    let figures = Statistics::of(&durations).map_or_else(
+    if let Some(slowness) = test.slowness() {
+        name = format!("❌ {name}: {slowness}");
+    }
+    let figures = test.durations().map_or_else(
         || ["–"; 4].map(str::to_owned),
         |known| {
             let [low, high] = known.ci95.map(milliseconds);
@@ -112,12 +113,11 @@ fn row(test: &Test) -> String {
             ]
         },
     );
-    let heap = Statistics::of(&finite(&test.metrics.memory))
-        .map_or_else(|| "–".to_owned(), |known| bytes(known.median));
+    let heap = test.heap_changes().map_or_else(|| "–".to_owned(), |known| bytes(known.median));
     format!(
         "| {name} | {} | {heap} | {} | {} |\n",
         figures.join(" | "),
-        durations.len(),
+        test.measured(),
         test.metrics.errors
     )
 }

@@ -1,8 +1,13 @@
 //! What the formats show of a report; the rest of it is ignored.
 
 use serde::Deserialize;
+use serde_json::Value;
 
-use crate::error::{Error, Result};
+use crate::{
+    benchmark::statistics::Statistics,
+    error::{Error, Result},
+    page::milliseconds,
+};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -75,6 +80,16 @@ pub struct Test {
     pub sampled: Option<u64>,
     #[serde(default)]
     pub runs: Option<Runs>,
+    /// Milliseconds.
+    #[serde(default)]
+    pub threshold: Option<f64>,
+    #[serde(default)]
+    pub slow: bool,
+    #[serde(default)]
+    pub iterations: f64,
+    /// By metric, in any form: whoever overrides `calculateStatistics` decides.
+    #[serde(default)]
+    pub statistics: Value,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -151,6 +166,8 @@ pub struct Point {
 #[serde(rename_all = "camelCase")]
 pub struct BaselineComparison {
     pub detected: bool,
+    #[serde(default)]
+    pub inconclusive: bool,
     pub suites: Vec<SuiteComparison>,
     #[serde(default)]
     pub machine_differences: Vec<String>,
@@ -219,10 +236,83 @@ pub struct Verdict<'report> {
     pub cliffs_delta: Option<f64>,
 }
 
+/// What every format says of one.
+pub const REGRESSION: &str = "Performance regression detected";
+
+/// The gist of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gist {
+    Regressed,
+    /// Nothing regressed for certain, and not all is known to be well.
+    Inconclusive,
+    Clear,
+}
+
+impl Gist {
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Regressed => REGRESSION,
+            Self::Inconclusive => "Inconclusive against the baseline",
+            Self::Clear => "No regression against the baseline",
+        }
+    }
+}
+
 impl Report {
     /// Fails with [`Error::InvalidReport`].
     pub fn parse(json: &str) -> Result<Self> {
         serde_json::from_str(json).map_err(|error| Error::InvalidReport(error.to_string()))
+    }
+
+    /// If anything was compared or is too slow.
+    pub fn gist(&self) -> Option<Gist> {
+        let slow = self.suites.iter().flat_map(|suite| &suite.tests).any(|test| test.slow);
+        match &self.comparison {
+            _ if slow => Some(Gist::Regressed),
+            Some(known) if known.detected => Some(Gist::Regressed),
+            Some(known) if known.inconclusive => Some(Gist::Inconclusive),
+            Some(_) => Some(Gist::Clear),
+            None => None,
+        }
+    }
+}
+
+impl Test {
+    pub fn durations(&self) -> Option<Statistics> {
+        self.figures("duration", &self.metrics.duration)
+    }
+
+    pub fn heap_changes(&self) -> Option<Statistics> {
+        self.figures("memory", &self.metrics.memory)
+    }
+
+    pub fn throughputs(&self) -> Option<Statistics> {
+        self.figures("throughput", &self.metrics.throughput)
+    }
+
+    /// Those the report has are of all iterations, of which it may list but a sample.
+    fn figures(&self, metric: &str, values: &Values) -> Option<Statistics> {
+        let known = self.statistics.get(metric);
+        known
+            .and_then(|figures| Statistics::deserialize(figures).ok())
+            .or_else(|| Statistics::of(&finite(values)))
+    }
+
+    /// How many iterations were measured.
+    pub fn measured(&self) -> f64 {
+        match self.sampled {
+            Some(_) => self.iterations - self.metrics.errors,
+            None => finite(&self.metrics.duration).len() as f64,
+        }
+    }
+
+    /// What there is to say of a test that is too slow.
+    pub fn slowness(&self) -> Option<String> {
+        if !self.slow {
+            return None;
+        }
+        let [average, threshold] = [self.durations()?.avg, self.threshold?].map(milliseconds);
+        Some(format!("{average} on average, above the threshold of {threshold}"))
     }
 }
 
@@ -230,6 +320,15 @@ impl BaselineComparison {
     /// Every metric that was compared by runs, and of the others those that moved.
     pub fn verdicts(&self) -> Vec<Verdict<'_>> {
         self.suites.iter().flat_map(SuiteComparison::verdicts).collect()
+    }
+
+    /// The tests that had no counterpart.
+    pub fn uncompared(&self) -> impl Iterator<Item = String> {
+        let names = |known: &SuiteComparison| {
+            let test = |test: &String| format!("{} › {test}", known.suite);
+            known.uncompared.iter().map(test).collect::<Vec<_>>()
+        };
+        self.suites.iter().flat_map(names)
     }
 }
 

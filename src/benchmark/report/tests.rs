@@ -38,6 +38,23 @@ fn shows_measured_and_failed_tests() {
 }
 
 #[test]
+fn figures_are_those_of_all_iterations() {
+    let statistics = json!({
+        "min": 1, "max": 9, "avg": 7.77, "median": 6.66, "p95": 8, "p99": 8, "stddev": 1, "mad": 1,
+        "ci95": [5, 6], "outliers": 0,
+    });
+    let test = json!({
+        "name": "many", "status": "completed", "sampled": 2, "iterations": 1_000_000,
+        "metrics": { "duration": [2, 2], "errors": 1 }, "statistics": { "duration": statistics },
+    });
+    let of = |format| render(&report(json!([test])), format).unwrap();
+    let page = of(Format::Html);
+    assert!(page.contains("999999 iterations measured, 1 failed") && page.contains("7.77 ms"));
+    let markdown = of(Format::Markdown);
+    assert!(markdown.contains("| 6.66 ms |") && markdown.contains("| 999999 | 1 |"));
+}
+
+#[test]
 fn what_is_no_report_is_refused() {
     assert!(matches!(html("{}"), Err(Error::InvalidReport(_))));
 }
