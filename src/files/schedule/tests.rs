@@ -17,6 +17,10 @@ fn copy(source: &str, destination: &str) -> Operation {
     Operation::Copy { source, destination, options: Default::default() }
 }
 
+fn rename(source: &str, destination: &str) -> Operation {
+    Operation::Move { source: source.into(), destination: destination.into() }
+}
+
 fn make_dir(path: &str) -> Operation {
     Operation::MakeDir { path: path.into(), mode: 0o777 }
 }
@@ -150,6 +154,7 @@ fn any_operation() -> impl Strategy<Value = Operation> {
         path().prop_map(read),
         path().prop_map(write),
         (path(), path()).prop_map(|(source, destination)| copy(source, destination)),
+        (path(), path()).prop_map(|(source, destination)| rename(source, destination)),
         path().prop_map(make_dir),
     ]
 }
