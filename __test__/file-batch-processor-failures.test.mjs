@@ -1,7 +1,7 @@
 // @ts-check
 import assert from 'node:assert/strict'
 import { execFile, spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import fs from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
@@ -318,6 +318,47 @@ for (const atomic of [true, false]) {
     assert.deepEqual(await fs.readdir(dir), ['dangling', 'file', 'hard', 'later', 'link'])
   })
 }
+
+const device = (/** @type {string} */ at) => statSync(at, { throwIfNoEntry: false })?.dev
+const elsewhere = '/dev/shm'
+const oneDevice = { skip: [undefined, device(root)].includes(device(elsewhere)) }
+
+test('a link that leads nowhere yet may lead to another device', oneDevice, async (context) => {
+  const dir = await folder()
+  const other = await fs.mkdtemp(`${elsewhere}/aiwf-failures-`)
+  context.after(() => fs.rm(other, { recursive: true }))
+  const processor = new FileBatchProcessor()
+  await fs.symlink(`${other}/written`, `${dir}/link`)
+  await processor.addWriteOperation(`${dir}/link`, 'text')
+  await fs.symlink(`${other}/copied`, `${dir}/other link`)
+  await processor.addCopyOperation(`${dir}/link`, `${dir}/other link`)
+  assert.equal(await fs.readFile(`${other}/copied`, 'utf8'), 'text')
+  assert.deepEqual(await fs.readdir(other), ['copied', 'written'])
+  assert.deepEqual(await fs.readdir(dir), ['link', 'other link'])
+  await fs.symlink(`${other}/missing/file`, `${dir}/lost`)
+  const ours = await failure(processor.addWriteOperation(`${dir}/lost`, 'text'))
+  assert.deepEqual(ours, await failure(fs.writeFile(`${dir}/lost`, 'text')))
+})
+
+test('files are written where no other can be made', unix, async (context) => {
+  const dir = await folder()
+  const processor = new FileBatchProcessor()
+  // As long as paths may be: that of a temporary file would be longer.
+  let long = dir
+  while (long.length < 4000) long += `/${'d'.repeat(Math.min(200, 4089 - long.length))}`
+  long += `/${'f'.repeat(4094 - long.length)}`
+  if (process.platform === 'linux') {
+    await fs.mkdir(path.dirname(long), { recursive: true })
+    await fs.writeFile(long, 'old')
+    await processor.addWriteOperation(long, 'new')
+    assert.equal(await fs.readFile(long, 'utf8'), 'new')
+  }
+  const score = '/proc/self/oom_score_adj'
+  if (!existsSync(score)) return context.skip('no /proc')
+  const script = `new FileBatchProcessor().addWriteOperation('${score}', '1000')
+    .then(() => console.log(require('node:fs').readFileSync('${score}', 'utf8')))`
+  assert.equal(await limited(':', script), 1000)
+})
 
 test('files above 2 GiB are refused as node:fs refuses them', unix, async () => {
   const file = path.join(await folder(), 'huge')
