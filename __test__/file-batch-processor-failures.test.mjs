@@ -14,6 +14,9 @@ const root = await fs.mkdtemp(path.join(os.tmpdir(), 'aiwf-failures-'))
 after(() => fs.rm(root, { recursive: true }))
 const folder = () => fs.mkdtemp(path.join(root, 'test-'))
 const unix = { skip: process.platform === 'win32' }
+const device = (/** @type {string} */ at) => statSync(at, { throwIfNoEntry: false })?.dev
+const elsewhere = '/dev/shm'
+const oneDevice = { skip: [undefined, device(root)].includes(device(elsewhere)) }
 const library = JSON.stringify(path.resolve(import.meta.dirname ?? '__test__', '../lib/index.js'))
 const run = promisify(execFile)
 
@@ -183,6 +186,42 @@ test('few file descriptors slow the work down and fail nothing', unix, async () 
   assert.equal(left, 1400)
 })
 
+test('trees of any depth take few file descriptors', unix, async (context) => {
+  const dir = await folder()
+  const other = oneDevice.skip ? dir : await fs.mkdtemp(`${elsewhere}/aiwf-failures-`)
+  context.after(() => fs.rm(other, { recursive: true, force: true }))
+  const left = await limited(
+    'ulimit -n 64',
+    `const fs = require('node:fs')
+    const [dir, other] = ${JSON.stringify([dir, other])}
+    const processor = new FileBatchProcessor()
+    const make = (name, depth) => {
+      process.chdir(fs.mkdirSync(dir + '/' + name, { recursive: true }))
+      for (let level = 0; level < depth; level++) {
+        fs.mkdirSync('d')
+        process.chdir('d')
+      }
+      fs.writeFileSync('file', 'text')
+      process.chdir(dir)
+    }
+    const deep = '/d'.repeat(400) + '/file'
+    const main = async () => {
+      make('tree', 400)
+      await processor.addCopyDirectoryOperation(dir + '/tree', dir + '/copy')
+      await processor.addMoveOperation(dir + '/copy', other + '/moved')
+      const text = await processor.addReadOperation(other + '/moved' + deep)
+      // Some have paths that no system call takes.
+      for (let tree = 0; tree < 10; tree++) make(tree, 3000)
+      const paths = [other + '/moved', ...fs.readdirSync(dir).map((name) => dir + '/' + name)]
+      const remove = (path) => processor.addRemoveOperation(path, { recursive: true })
+      await Promise.all(paths.map(remove))
+      console.log(JSON.stringify([text, ...fs.readdirSync(dir), ...fs.readdirSync(other)]))
+    }
+    main()`,
+  )
+  assert.deepEqual(left, ['text'])
+})
+
 test('a FIFO is refused instead of waited for', unix, async () => {
   const dir = await folder()
   const processor = new FileBatchProcessor()
@@ -318,10 +357,6 @@ for (const atomic of [true, false]) {
     assert.deepEqual(await fs.readdir(dir), ['dangling', 'file', 'hard', 'later', 'link'])
   })
 }
-
-const device = (/** @type {string} */ at) => statSync(at, { throwIfNoEntry: false })?.dev
-const elsewhere = '/dev/shm'
-const oneDevice = { skip: [undefined, device(root)].includes(device(elsewhere)) }
 
 test('a link that leads nowhere yet may lead to another device', oneDevice, async (context) => {
   const dir = await folder()

@@ -8,7 +8,7 @@ use super::{
     io::{self, Source},
     metadata,
     operation::{Operation, Output},
-    tree,
+    remove, tree,
 };
 use crate::error::Result;
 
@@ -45,7 +45,7 @@ fn attempt(operation: &Operation, control: &mut Control<'_>) -> Result<Output> {
             tree::rename(source, destination, control).map(|()| Output::Done)
         }
         Operation::Remove { path, recursive, force } => {
-            tree::remove(path, *recursive, *force, control).map(|()| Output::Done)
+            remove::remove(path, *recursive, *force, control).map(|()| Output::Done)
         }
         Operation::CopyDir { source, destination, options } => {
             tree::copy_dir(source, destination, *options, control).map(|()| Output::Done)
