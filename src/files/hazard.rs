@@ -125,8 +125,9 @@ impl Hazards {
         freed
     }
 
-    /// Forgets all operations but `running`, none of which waits for another.
-    pub(super) fn keep_only(&mut self, running: impl Iterator<Item = Id>) {
+    /// Forgets all operations but `running`, none of which waits for another. Returns what there was, which takes a
+    /// while to drop.
+    pub(super) fn keep_only(&mut self, running: impl Iterator<Item = Id>) -> Self {
         let old = std::mem::take(self);
         for id in running {
             if let Some(node) = old.nodes.get(&id) {
@@ -135,6 +136,7 @@ impl Hazards {
                 self.insert(id, &touches);
             }
         }
+        old
     }
 
     fn insert(&mut self, id: Id, touches: &[Touch]) -> bool {
