@@ -249,6 +249,36 @@ test('devices that never end or never give are refused', unix, async (context) =
   assert.equal(await processor.addReadOperation('/dev/null'), '')
 })
 
+/** A process in a container often has the number of one that was killed there. */
+test('what a killed process left is not taken for our own', unix, async (context) => {
+  const dir = await folder()
+  const other = oneDevice.skip ? dir : await fs.mkdtemp(`${elsewhere}/aiwf-failures-`)
+  context.after(() => fs.rm(other, { recursive: true, force: true }))
+  const found = await limited(
+    ':',
+    `const fs = require('node:fs')
+    const [dir, other] = ${JSON.stringify([dir, other])}
+    const left = (number) => '.aiwf-' + process.pid.toString(16) + '-' + number + '.tmp'
+    for (const at of [dir, dir + '/copy', other]) {
+      for (let number = 0; number < 8; number++) {
+        fs.mkdirSync(at + '/' + left(number), { recursive: true })
+        fs.writeFileSync(at + '/' + left(number) + '/stale', '')
+      }
+    }
+    fs.mkdirSync(dir + '/tree')
+    fs.symlinkSync('nowhere', dir + '/tree/link')
+    const processor = new FileBatchProcessor()
+    const main = async () => {
+      await processor.addCopyDirectoryOperation(dir + '/tree', dir + '/copy')
+      const copied = fs.readlinkSync(dir + '/copy/link')
+      await processor.addMoveOperation(dir + '/tree', other + '/moved')
+      console.log(JSON.stringify([copied, fs.readdirSync(other + '/moved'), fs.existsSync(dir + '/tree')]))
+    }
+    main()`,
+  )
+  assert.deepEqual(found, ['nowhere', ['link'], false])
+})
+
 const canMount = spawnSync('unshare', ['-Urm', 'true']).status === 0
 test('a full disk leaves old files whole and no litter', { skip: !canMount }, async () => {
   const dir = await folder()
