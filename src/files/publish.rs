@@ -20,6 +20,8 @@ use super::{
     operation::WriteOptions,
 };
 use crate::error::{Error, Result};
+#[cfg(target_os = "linux")]
+use attributes::keep_extended;
 pub(super) use attributes::{Permissions, WithMode, mode, times};
 use attributes::{is_same_file, keep_owner, set_mode};
 pub(super) use target::{Target, folder, with_parents};
@@ -61,7 +63,7 @@ pub(super) fn put(
     if source.is_some_and(|source| is_same_file(source, &metadata)) {
         return Ok(());
     }
-    if content.options.atomic && replace(target, &metadata, &mut content)? {
+    if content.options.atomic && replace(target, &file, &metadata, &mut content)? {
         return Ok(());
     }
     overwrite(target, file, metadata.len(), &mut content)
@@ -159,8 +161,14 @@ fn link(file: &File, path: &Path) -> rustix::io::Result<()> {
     linked
 }
 
-/// Renames a complete temporary file over the old one. False if the folder does not allow it.
-fn replace(target: Target<'_>, old: &Metadata, content: &mut Content<'_, '_>) -> Result<bool> {
+/// Renames a complete temporary file over the old one. False if the folder does not allow it, or if the new file could
+/// not have what the old one has beside its content.
+fn replace(
+    target: Target<'_>,
+    old_file: &File,
+    old: &Metadata,
+    content: &mut Content<'_, '_>,
+) -> Result<bool> {
     let real = follow_links(target.path).map_err(target.open_failed())?;
     let kept = match content.permissions {
         Permissions::OfNew(_) => Permissions::Exactly { mode: mode(old), times: None },
@@ -172,6 +180,12 @@ fn replace(target: Target<'_>, old: &Metadata, content: &mut Content<'_, '_>) ->
         Err(error) => return Err(target.failed("open", &error)),
     };
     keep_owner(&temporary.file, old);
+    #[cfg(target_os = "linux")]
+    if keep_extended(&temporary.file, old_file).is_err() {
+        return Ok(false);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = old_file;
     complete(target, &mut temporary.file, kept, content)?;
     let temporary = temporary.close().map_err(target.close_failed())?;
     match temporary.rename_to(&real) {
