@@ -425,6 +425,22 @@ test('files are written where no other can be made', unix, async (context) => {
   assert.equal(await limited(':', script), 1000)
 })
 
+test('an open file stays the one that its descriptor names', unix, async (context) => {
+  if (!existsSync('/proc/self/fd')) return context.skip('no /proc')
+  const dir = await folder()
+  const processor = new FileBatchProcessor()
+  for (const at of ['/proc/self/fd', '/dev/fd']) {
+    const file = await fs.open(`${dir}/file`, 'w+')
+    await processor.addWriteOperation(`${at}/${file.fd}`, 'text')
+    assert.equal((await fs.stat(`${dir}/file`)).ino, (await file.stat()).ino)
+    await fs.rm(`${dir}/file`)
+    await processor.addWriteOperation(`${at}/${file.fd}`, 'without a name')
+    assert.equal(await file.readFile('utf8'), 'without a name')
+    assert.deepEqual(await fs.readdir(dir), [])
+    await file.close()
+  }
+})
+
 test('files above 2 GiB are refused as node:fs refuses them', unix, async () => {
   const file = path.join(await folder(), 'huge')
   const handle = await fs.open(file, 'w')
