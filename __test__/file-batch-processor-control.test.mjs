@@ -54,6 +54,30 @@ test('a signal stops a large copy half-way and leaves no litter', async (context
   assert.deepEqual((await fs.readdir(dir)).sort(), ['large', 'old'])
 })
 
+test('a signal stops large writes half-way and leaves no litter', async (context) => {
+  const dir = await workspace(context)
+  const content = Buffer.alloc(2 ** 28, 'large')
+  /** @type {[old: string | undefined, add: (processor: FileBatchProcessor, controller: AbortController) => Promise<void>][]} */
+  const writes = [
+    ['old', (all, signal) => all.addWriteOperation(`${dir}/file`, content, signal)],
+    ['old', (all, signal) => all.addAppendOperation(`${dir}/file`, content, signal)],
+    [undefined, (all, signal) => all.addWriteOperation(`${dir}/file`, content, signal)],
+  ]
+  for (const [old, add] of writes) {
+    await fs.rm(`${dir}/file`, { force: true })
+    if (old) await fs.writeFile(`${dir}/file`, old)
+    const processor = new FileBatchProcessor()
+    const controller = new AbortController()
+    const ended = assert.rejects(add(processor, controller), { name: 'AbortError' })
+    while (processor.getStats().bytes === 0) await new Promise(setImmediate)
+    controller.abort()
+    await ended
+    assert.ok(processor.getStats().bytes < content.length)
+    if (old) assert.equal(await fs.readFile(`${dir}/file`, 'utf8'), old)
+    assert.deepEqual(await fs.readdir(dir), old ? ['file'] : [])
+  }
+})
+
 test('one signal for many operations warns of nothing and stops them all', async (context) => {
   const dir = await workspace(context)
   const processor = new FileBatchProcessor()

@@ -1,7 +1,7 @@
 // @ts-check
 import assert from 'node:assert/strict'
 import { execFile, spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import fs from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
@@ -14,6 +14,9 @@ const root = await fs.mkdtemp(path.join(os.tmpdir(), 'aiwf-failures-'))
 after(() => fs.rm(root, { recursive: true }))
 const folder = () => fs.mkdtemp(path.join(root, 'test-'))
 const unix = { skip: process.platform === 'win32' }
+const device = (/** @type {string} */ at) => statSync(at, { throwIfNoEntry: false })?.dev
+const elsewhere = '/dev/shm'
+const oneDevice = { skip: [undefined, device(root)].includes(device(elsewhere)) }
 const library = JSON.stringify(path.resolve(import.meta.dirname ?? '__test__', '../lib/index.js'))
 const run = promisify(execFile)
 
@@ -183,6 +186,42 @@ test('few file descriptors slow the work down and fail nothing', unix, async () 
   assert.equal(left, 1400)
 })
 
+test('trees of any depth take few file descriptors', unix, async (context) => {
+  const dir = await folder()
+  const other = oneDevice.skip ? dir : await fs.mkdtemp(`${elsewhere}/aiwf-failures-`)
+  context.after(() => fs.rm(other, { recursive: true, force: true }))
+  const left = await limited(
+    'ulimit -n 64',
+    `const fs = require('node:fs')
+    const [dir, other] = ${JSON.stringify([dir, other])}
+    const processor = new FileBatchProcessor()
+    const make = (name, depth) => {
+      process.chdir(fs.mkdirSync(dir + '/' + name, { recursive: true }))
+      for (let level = 0; level < depth; level++) {
+        fs.mkdirSync('d')
+        process.chdir('d')
+      }
+      fs.writeFileSync('file', 'text')
+      process.chdir(dir)
+    }
+    const deep = '/d'.repeat(400) + '/file'
+    const main = async () => {
+      make('tree', 400)
+      await processor.addCopyDirectoryOperation(dir + '/tree', dir + '/copy')
+      await processor.addMoveOperation(dir + '/copy', other + '/moved')
+      const text = await processor.addReadOperation(other + '/moved' + deep)
+      // Some have paths that no system call takes.
+      for (let tree = 0; tree < 10; tree++) make(tree, 3000)
+      const paths = [other + '/moved', ...fs.readdirSync(dir).map((name) => dir + '/' + name)]
+      const remove = (path) => processor.addRemoveOperation(path, { recursive: true })
+      await Promise.all(paths.map(remove))
+      console.log(JSON.stringify([text, ...fs.readdirSync(dir), ...fs.readdirSync(other)]))
+    }
+    main()`,
+  )
+  assert.deepEqual(left, ['text'])
+})
+
 test('a FIFO is refused instead of waited for', unix, async () => {
   const dir = await folder()
   const processor = new FileBatchProcessor()
@@ -208,6 +247,36 @@ test('devices that never end or never give are refused', unix, async (context) =
     await assert.rejects(processor.addCopyOperation(device, `${dir}/copy`), refused)
   }
   assert.equal(await processor.addReadOperation('/dev/null'), '')
+})
+
+/** A process in a container often has the number of one that was killed there. */
+test('what a killed process left is not taken for our own', unix, async (context) => {
+  const dir = await folder()
+  const other = oneDevice.skip ? dir : await fs.mkdtemp(`${elsewhere}/aiwf-failures-`)
+  context.after(() => fs.rm(other, { recursive: true, force: true }))
+  const found = await limited(
+    ':',
+    `const fs = require('node:fs')
+    const [dir, other] = ${JSON.stringify([dir, other])}
+    const left = (number) => '.aiwf-' + process.pid.toString(16) + '-' + number + '.tmp'
+    for (const at of [dir, dir + '/copy', other]) {
+      for (let number = 0; number < 8; number++) {
+        fs.mkdirSync(at + '/' + left(number), { recursive: true })
+        fs.writeFileSync(at + '/' + left(number) + '/stale', '')
+      }
+    }
+    fs.mkdirSync(dir + '/tree')
+    fs.symlinkSync('nowhere', dir + '/tree/link')
+    const processor = new FileBatchProcessor()
+    const main = async () => {
+      await processor.addCopyDirectoryOperation(dir + '/tree', dir + '/copy')
+      const copied = fs.readlinkSync(dir + '/copy/link')
+      await processor.addMoveOperation(dir + '/tree', other + '/moved')
+      console.log(JSON.stringify([copied, fs.readdirSync(other + '/moved'), fs.existsSync(dir + '/tree')]))
+    }
+    main()`,
+  )
+  assert.deepEqual(found, ['nowhere', ['link'], false])
 })
 
 const canMount = spawnSync('unshare', ['-Urm', 'true']).status === 0
@@ -318,6 +387,59 @@ for (const atomic of [true, false]) {
     assert.deepEqual(await fs.readdir(dir), ['dangling', 'file', 'hard', 'later', 'link'])
   })
 }
+
+test('a link that leads nowhere yet may lead to another device', oneDevice, async (context) => {
+  const dir = await folder()
+  const other = await fs.mkdtemp(`${elsewhere}/aiwf-failures-`)
+  context.after(() => fs.rm(other, { recursive: true }))
+  const processor = new FileBatchProcessor()
+  await fs.symlink(`${other}/written`, `${dir}/link`)
+  await processor.addWriteOperation(`${dir}/link`, 'text')
+  await fs.symlink(`${other}/copied`, `${dir}/other link`)
+  await processor.addCopyOperation(`${dir}/link`, `${dir}/other link`)
+  assert.equal(await fs.readFile(`${other}/copied`, 'utf8'), 'text')
+  assert.deepEqual(await fs.readdir(other), ['copied', 'written'])
+  assert.deepEqual(await fs.readdir(dir), ['link', 'other link'])
+  await fs.symlink(`${other}/missing/file`, `${dir}/lost`)
+  const ours = await failure(processor.addWriteOperation(`${dir}/lost`, 'text'))
+  assert.deepEqual(ours, await failure(fs.writeFile(`${dir}/lost`, 'text')))
+})
+
+test('files are written where no other can be made', unix, async (context) => {
+  const dir = await folder()
+  const processor = new FileBatchProcessor()
+  // As long as paths may be: that of a temporary file would be longer.
+  let long = dir
+  while (long.length < 4000) long += `/${'d'.repeat(Math.min(200, 4089 - long.length))}`
+  long += `/${'f'.repeat(4094 - long.length)}`
+  if (process.platform === 'linux') {
+    await fs.mkdir(path.dirname(long), { recursive: true })
+    await fs.writeFile(long, 'old')
+    await processor.addWriteOperation(long, 'new')
+    assert.equal(await fs.readFile(long, 'utf8'), 'new')
+  }
+  const score = '/proc/self/oom_score_adj'
+  if (!existsSync(score)) return context.skip('no /proc')
+  const script = `new FileBatchProcessor().addWriteOperation('${score}', '1000')
+    .then(() => console.log(require('node:fs').readFileSync('${score}', 'utf8')))`
+  assert.equal(await limited(':', script), 1000)
+})
+
+test('an open file stays the one that its descriptor names', unix, async (context) => {
+  if (!existsSync('/proc/self/fd')) return context.skip('no /proc')
+  const dir = await folder()
+  const processor = new FileBatchProcessor()
+  for (const at of ['/proc/self/fd', '/dev/fd']) {
+    const file = await fs.open(`${dir}/file`, 'w+')
+    await processor.addWriteOperation(`${at}/${file.fd}`, 'text')
+    assert.equal((await fs.stat(`${dir}/file`)).ino, (await file.stat()).ino)
+    await fs.rm(`${dir}/file`)
+    await processor.addWriteOperation(`${at}/${file.fd}`, 'without a name')
+    assert.equal(await file.readFile('utf8'), 'without a name')
+    assert.deepEqual(await fs.readdir(dir), [])
+    await file.close()
+  }
+})
 
 test('files above 2 GiB are refused as node:fs refuses them', unix, async () => {
   const file = path.join(await folder(), 'huge')

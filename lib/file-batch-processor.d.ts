@@ -191,8 +191,8 @@ export class FileBatchProcessor extends EventEmitter<{ progress: [FileBatchProgr
   ): Promise<string>
   addReadOperation(filePath: Path, options?: ReadOptions): Promise<string | Buffer>
   /**
-   * Writes a whole file and makes missing parent folders. A file that exists keeps its permissions; a symbolic
-   * link stays and the file it leads to is written.
+   * Writes a whole file and makes missing parent folders. A file that exists keeps its permissions (on Linux
+   * access lists and extended attributes of users, too); a symbolic link stays and the file it leads to is written.
    */
   addWriteOperation(filePath: Path, content: Content, options?: WriteOptions): Promise<void>
   /**

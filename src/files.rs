@@ -18,6 +18,7 @@ mod metadata;
 mod operation;
 mod perform;
 mod publish;
+mod remove;
 mod runner;
 mod schedule;
 mod settings;

@@ -206,7 +206,7 @@ class FileBatchProcessor extends EventEmitter {
   }
 
   clearQueue() {
-    this.#native.clear(Uint32Array.from(this.#staged.clear()))
+    this.#native.clear(new Uint32Array(this.#staged.clear()))
   }
 
   /** @returns {Promise<void>} */

@@ -14,10 +14,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     raw::{Binary, Text},
-    settle::{Reporter, Settler, Ticket},
+    settle::{Settler, Ticket},
 };
 use crate::{
-    error::{Error, Result},
+    error::Result,
     files::{
         Algorithm, Concurrency, Decisions, Entry, FileStat, Operation, Output, Processor, Request,
         Settings, WeakProcessor, WriteOptions,
@@ -58,7 +58,6 @@ pub struct FileProcessorStats {
 #[napi]
 pub struct NativeFileProcessor {
     processor: Processor<Tag>,
-    reporter: Reporter,
     cancels: Cancels,
 }
 
@@ -67,7 +66,6 @@ impl NativeFileProcessor {
     #[napi(constructor, catch_unwind)]
     pub fn new(settler: &Settler, max_concurrency: u32, batch_size: u32) -> Self {
         let reporter = settler.reporter();
-        let settle = reporter.clone();
         let cancels = Cancels::default();
         let done = Arc::clone(&cancels);
         let itself = Arc::new(OnceLock::<WeakProcessor<Tag>>::new());
@@ -84,11 +82,11 @@ impl NativeFileProcessor {
                 }
                 (ticket, outcome.map(|output| weighed_value(output, flags.has(Flags::TEXT))))
             });
-            settle.report_bytes(outcomes, taken.clone());
+            reporter.report_bytes(outcomes, taken.clone());
         };
         let processor = Processor::new(settings(max_concurrency, batch_size), report);
         itself.get_or_init(|| processor.downgrade());
-        Self { processor, reporter, cancels }
+        Self { processor, cancels }
     }
 
     #[napi(catch_unwind)]
@@ -148,9 +146,8 @@ impl NativeFileProcessor {
     /// Rejects what has not started, and `staged`, which were never handed over.
     #[napi(catch_unwind)]
     pub fn clear(&self, staged: &[u32]) {
-        self.processor.clear();
-        let cleared = |&ticket: &Ticket| (ticket, Err::<(), _>(Error::QueueCleared));
-        self.reporter.report_all(staged.iter().map(cleared));
+        let tag = |&ticket| Tag { ticket, flags: Flags(0) };
+        self.processor.clear(staged.iter().map(tag).collect());
     }
 
     #[napi(catch_unwind)]
@@ -175,7 +172,7 @@ impl NativeFileProcessor {
 /// to want what has not started.
 impl Drop for NativeFileProcessor {
     fn drop(&mut self) {
-        self.processor.clear();
+        self.processor.clear(Vec::new());
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
     control::Control,
     io::{PIECE, Source},
     operation::WriteOptions,
-    publish::{self, Permissions, Target, mode, times},
+    publish::{self, Content, Permissions, Target, mode, times},
 };
 use crate::error::Result;
 
@@ -47,7 +47,8 @@ impl Source {
                 false => copy_all(&mut self.file, file, metadata.len(), control),
             }
         };
-        publish::put(target, permissions, options, Some(&metadata), &mut fill)
+        let content = Content { permissions, options, fill: &mut fill, control };
+        publish::put(target, content, Some(&metadata))
     }
 }
 

@@ -5,18 +5,20 @@
 
 use std::{
     sync::{
-        Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, LazyLock, Weak,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     thread,
     time::{Duration, Instant},
 };
 
+use parking_lot::{Mutex, MutexGuard};
+
 use super::{
     adapt::Adaptive,
     operation::{Output, Request},
     runner,
-    schedule::{Schedule, Started},
+    schedule::{Schedule, Started, Step},
     settings::{Concurrency, Settings, Stats},
 };
 use crate::{
@@ -30,6 +32,8 @@ static CORES: LazyLock<usize> =
     LazyLock::new(|| thread::available_parallelism().map_or(1, usize::from));
 /// Nothing more starts while the caller has not taken as much of what was read (see [`Output::weight`]).
 const MOST_HELD: usize = 64 << 20;
+/// What was cleared is reported in parts, so that others get the thread between them.
+const CLEARED_AT_ONCE: usize = 1000;
 /// While the caller lags behind by this much, one runner is enough: the cores are better left to it.
 const ENOUGH_HELD: usize = 1 << 20;
 
@@ -114,10 +118,20 @@ impl<T: Send + 'static> Processor<T> {
         self.0.start_runners(state);
     }
 
-    /// Drops what has not started: each is reported as [`Error::QueueCleared`].
-    pub fn clear(&self) {
+    /// Drops what has not started: each is reported as [`Error::QueueCleared`], and so are `more`, which were never
+    /// added. Returns at once, however many these are.
+    pub fn clear(&self, more: Vec<T>) {
         let cleared = self.0.lock().schedule.clear();
-        (self.0.report)(cleared.into_iter().map(|tag| (tag, Err(Error::QueueCleared))).collect());
+        let shared = Arc::clone(&self.0);
+        // Threads for files may all have to wait.
+        runtime::spawn(async move {
+            let mut tags = cleared.tags().chain(more).peekable();
+            while tags.peek().is_some() {
+                let some = tags.by_ref().take(CLEARED_AT_ONCE);
+                (shared.report)(some.map(|tag| (tag, Err(Error::QueueCleared))).collect());
+                tokio::task::yield_now().await;
+            }
+        });
     }
 
     /// The caller has taken outputs of this weight. One who does not tell is soon served no more.
@@ -174,9 +188,8 @@ impl<T> State<T> {
 }
 
 impl<T: Send + 'static> Shared<T> {
-    /// The state is consistent between any two calls on it, so a panic elsewhere does not spoil it.
     fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Starts as many runners as there may be work for. One who looks for the best number gets all it wants.
@@ -212,10 +225,15 @@ impl<T: Send + 'static> Shared<T> {
     /// The next operation; without one the runner counts as gone.
     pub(super) fn start(&self) -> Option<Started<T>> {
         let mut state = self.lock();
-        let useful = state.runners <= self.useful_runners();
-        let started = if useful { state.schedule.start() } else { None };
-        state.runners -= usize::from(started.is_none());
-        started
+        while state.runners <= self.useful_runners() {
+            match state.schedule.step() {
+                Step::Start(started) => return Some(started),
+                Step::Again => MutexGuard::bump(&mut state),
+                Step::Nothing => break,
+            }
+        }
+        state.runners -= 1;
+        None
     }
 
     pub(super) fn finish(self: &Arc<Self>, id: u64, succeeded: bool, took: Duration) {

@@ -7,7 +7,7 @@
 //! Paths are known by a hash; a collision only makes two operations wait that need not.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     hash::{BuildHasherDefault, Hasher},
     path::{Component, Path},
 };
@@ -16,151 +16,207 @@ use super::operation::{Access, Operation};
 
 /// Names an operation; later ones have larger numbers.
 pub(super) type Id = u64;
+/// Names a group.
+type Key = u64;
 
 /// The operations that were admitted and have not finished.
+///
+/// Those that touch a path in the same way, with nobody between them who must wait for them, are a *group*. Who has
+/// to wait does so for groups, not for their members: a thousand that wait for a thousand are two thousand edges.
 #[derive(Debug, Default)]
 pub(super) struct Hazards {
     slots: NumberMap<Slot>,
+    groups: NumberMap<Group>,
     nodes: NumberMap<Node>,
+    last_group: Key,
 }
 
-/// What goes on at one path.
+/// What goes on at one path: the latest group of each way to touch it. Those before it are over when it is.
 #[derive(Debug, Default)]
 struct Slot {
-    /// Operations on this very path that a later one may have to wait for: the last that changes it,
-    /// and those that read it since.
-    here: Vec<(Id, Access)>,
-    /// How many operations read or change something below this path.
-    reads_below: usize,
-    writes_below: usize,
+    latest: [Option<Latest>; WAYS],
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Latest {
+    group: Key,
+    /// Nobody waits for it yet, so others may join.
+    open: bool,
 }
 
 #[derive(Debug)]
-struct Node {
-    touches: Vec<Touch>,
+struct Group {
+    touch: Touch,
+    members: usize,
     followers: Vec<Id>,
+}
+
+/// An operation.
+#[derive(Debug)]
+struct Node {
+    groups: Vec<Key>,
+    /// The groups it waits for.
     blockers: usize,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 struct Touch {
     slot: u64,
-    access: Access,
-    place: Place,
+    way: Way,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    Here,
-    Below,
+/// How an operation touches a path: the path itself, or something below it.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    ReadHere,
+    WriteHere,
+    ReadBelow,
+    WriteBelow,
+}
+
+const WAYS: usize = 4;
+
+impl Way {
+    fn here(access: Access) -> Self {
+        match access {
+            Access::Read => Self::ReadHere,
+            Access::Write => Self::WriteHere,
+        }
+    }
+
+    fn below(access: Access) -> Self {
+        match access {
+            Access::Read => Self::ReadBelow,
+            Access::Write => Self::WriteBelow,
+        }
+    }
+
+    fn conflicts(self) -> &'static [Self] {
+        match self {
+            Self::ReadHere => &[Self::WriteHere, Self::WriteBelow],
+            Self::WriteHere => {
+                &[Self::ReadHere, Self::WriteHere, Self::ReadBelow, Self::WriteBelow]
+            }
+            Self::ReadBelow => &[Self::WriteHere],
+            Self::WriteBelow => &[Self::ReadHere, Self::WriteHere],
+        }
+    }
 }
 
 impl Hazards {
     /// Adds the next operation. True if it may start now; else [`Self::release`] frees it.
     pub(super) fn admit(&mut self, id: Id, operation: &Operation) -> bool {
-        self.insert(id, touches(operation))
+        self.insert(id, &touches(operation))
     }
 
     /// Takes out an operation that has finished and returns those that may start now.
     pub(super) fn release(&mut self, id: Id) -> Vec<Id> {
         let Some(node) = self.nodes.remove(&id) else { return Vec::new() };
-        for touch in node.touches {
-            if let Some(slot) = self.slots.get_mut(&touch.slot)
-                && slot.leave(id, touch)
-            {
-                self.slots.remove(&touch.slot);
+        let mut freed = Vec::new();
+        for key in node.groups {
+            for follower in self.leave(key) {
+                if let Some(node) = self.nodes.get_mut(&follower) {
+                    node.blockers -= 1;
+                    freed.extend((node.blockers == 0).then_some(follower));
+                }
             }
         }
-        let mut freed = node.followers;
-        freed.retain(|follower| {
-            self.nodes.get_mut(follower).is_some_and(|node| {
-                node.blockers -= 1;
-                node.blockers == 0
-            })
-        });
+        freed.sort_unstable();
         freed
     }
 
-    /// Forgets all operations but `running`, none of which waits for another.
-    pub(super) fn keep_only(&mut self, running: impl Iterator<Item = Id>) {
-        let mut old = std::mem::take(self);
+    /// Forgets all operations but `running`, none of which waits for another. Returns what there was, which takes a
+    /// while to drop.
+    pub(super) fn keep_only(&mut self, running: impl Iterator<Item = Id>) -> Self {
+        let old = std::mem::take(self);
         for id in running {
-            if let Some(node) = old.nodes.remove(&id) {
-                self.insert(id, node.touches);
+            if let Some(node) = old.nodes.get(&id) {
+                let groups = node.groups.iter().filter_map(|key| old.groups.get(key));
+                let touches: Vec<_> = groups.map(|group| group.touch).collect();
+                self.insert(id, &touches);
             }
         }
+        old
     }
 
-    fn insert(&mut self, id: Id, touches: Vec<Touch>) -> bool {
-        let mut blockers = Vec::new();
-        for touch in &touches {
-            self.find_blockers(*touch, &mut blockers);
+    fn insert(&mut self, id: Id, touches: &[Touch]) -> bool {
+        let mut blockers: Vec<Key> = Vec::new();
+        for touch in touches {
+            if let Some(slot) = self.slots.get(&touch.slot) {
+                blockers.extend(slot.blockers(touch.way));
+            }
         }
         blockers.sort_unstable();
         blockers.dedup();
-        for touch in &touches {
-            self.slots.entry(touch.slot).or_default().enter(id, *touch);
-        }
+        let groups = touches.iter().map(|touch| self.join(*touch, &blockers)).collect();
         for blocker in &blockers {
-            if let Some(node) = self.nodes.get_mut(blocker) {
-                node.followers.push(id);
+            if let Some(group) = self.groups.get_mut(blocker) {
+                group.followers.push(id);
             }
         }
-        let free = blockers.is_empty();
-        self.nodes.insert(id, Node { touches, followers: Vec::new(), blockers: blockers.len() });
-        free
+        self.nodes.insert(id, Node { groups, blockers: blockers.len() });
+        blockers.is_empty()
     }
 
-    fn find_blockers(&self, touch: Touch, blockers: &mut Vec<Id>) {
-        let Some(slot) = self.slots.get(&touch.slot) else { return };
-        let conflicting = slot.here.iter().filter(|(_, access)| conflict(*access, touch.access));
-        blockers.extend(conflicting.map(|(id, _)| *id));
-        if touch.place == Place::Here && slot.conflicts_below(touch.access) {
-            // Rare: a folder is touched while something goes on in it. So nobody keeps a list for it.
-            let below = |node: &Node| {
-                node.touches.iter().any(|other| {
-                    other.slot == touch.slot
-                        && other.place == Place::Below
-                        && conflict(other.access, touch.access)
-                })
-            };
-            blockers.extend(self.nodes.iter().filter(|(_, node)| below(node)).map(|(id, _)| *id));
+    /// Nobody joins a group that is waited for: not one that others wait for, which is closed, nor one of `blockers`
+    /// that the operation itself is to wait for, as it touches the path in two ways.
+    fn join(&mut self, touch: Touch, blockers: &[Key]) -> Key {
+        let slot = self.slots.entry(touch.slot).or_default();
+        slot.close(touch.way);
+        let latest = &mut slot.latest[touch.way as usize];
+        let key = match *latest {
+            Some(Latest { group, open: true }) if blockers.binary_search(&group).is_err() => group,
+            _ => {
+                self.last_group += 1;
+                *latest = Some(Latest { group: self.last_group, open: true });
+                self.last_group
+            }
+        };
+        let new = || Group { touch, members: 0, followers: Vec::new() };
+        self.groups.entry(key).or_insert_with(new).members += 1;
+        key
+    }
+
+    /// Returns who waited for the group if that was its last member.
+    fn leave(&mut self, key: Key) -> Vec<Id> {
+        let Entry::Occupied(mut group) = self.groups.entry(key) else { return Vec::new() };
+        group.get_mut().members -= 1;
+        if group.get().members > 0 {
+            return Vec::new();
         }
+        let Group { touch, followers, .. } = group.remove();
+        if let Entry::Occupied(mut slot) = self.slots.entry(touch.slot)
+            && slot.get_mut().end(touch.way, key)
+        {
+            slot.remove();
+        }
+        followers
     }
 }
 
 impl Slot {
-    fn enter(&mut self, id: Id, touch: Touch) {
-        match (touch.place, touch.access) {
-            (Place::Here, access) => {
-                // Who waits for a change has waited for all before it.
-                if access == Access::Write {
-                    self.here.clear();
-                }
-                self.here.push((id, access));
+    fn blockers(&self, way: Way) -> impl Iterator<Item = Key> {
+        let latest = |way: &Way| Some(self.latest[*way as usize]?.group);
+        way.conflicts().iter().filter_map(latest)
+    }
+
+    /// Somebody who touches the path this way waits for what is there.
+    fn close(&mut self, way: Way) {
+        for way in way.conflicts() {
+            if let Some(latest) = &mut self.latest[*way as usize] {
+                latest.open = false;
             }
-            (Place::Below, Access::Read) => self.reads_below += 1,
-            (Place::Below, Access::Write) => self.writes_below += 1,
         }
     }
 
     /// True if nothing goes on any more.
-    fn leave(&mut self, id: Id, touch: Touch) -> bool {
-        match (touch.place, touch.access) {
-            (Place::Here, _) => self.here.retain(|(other, _)| *other != id),
-            (Place::Below, Access::Read) => self.reads_below -= 1,
-            (Place::Below, Access::Write) => self.writes_below -= 1,
+    fn end(&mut self, way: Way, group: Key) -> bool {
+        let latest = &mut self.latest[way as usize];
+        if latest.is_some_and(|latest| latest.group == group) {
+            *latest = None;
         }
-        self.here.is_empty() && self.reads_below == 0 && self.writes_below == 0
+        self.latest.iter().all(Option::is_none)
     }
-
-    fn conflicts_below(&self, access: Access) -> bool {
-        self.writes_below > 0 || (access == Access::Write && self.reads_below > 0)
-    }
-}
-
-fn conflict(one: Access, other: Access) -> bool {
-    one == Access::Write || other == Access::Write
 }
 
 fn touches(operation: &Operation) -> Vec<Touch> {
@@ -168,8 +224,8 @@ fn touches(operation: &Operation) -> Vec<Touch> {
     for (path, access) in operation.accesses() {
         let mut slots = prefixes(path);
         let own = slots.pop();
-        touches.extend(slots.iter().map(|&slot| Touch { slot, access, place: Place::Below }));
-        touches.extend(own.map(|slot| Touch { slot, access, place: Place::Here }));
+        touches.extend(slots.iter().map(|&slot| Touch { slot, way: Way::below(access) }));
+        touches.extend(own.map(|slot| Touch { slot, way: Way::here(access) }));
     }
     touches
 }
@@ -282,6 +338,35 @@ mod tests {
         assert!(!same("\u{e9}", "e\u{301}", false));
     }
 
+    /// What waits for much must not wait for each of it: counted are the memberships and the waits of all.
+    #[test]
+    fn work_grows_with_the_number_of_operations_only() {
+        let make = |path: String| Operation::MakeDir { path: path.into(), mode: 0 };
+        let list = |path: &str| Operation::ReadDir { path: path.into() };
+        let same = |index: usize| [make("/a".into()), make(format!("/a/{index}"))];
+        let mixed = |index: usize| [list("/a"), make(format!("/a/{index}"))];
+        let halves = |index: usize| match index < 500 {
+            true => [list("/a"), list("/a")],
+            false => [make(format!("/a/{index}")), make(format!("/a/b/{index}"))],
+        };
+        for pair in [&same as &dyn Fn(usize) -> [Operation; 2], &mixed, &halves] {
+            let mut hazards = Hazards::default();
+            let mut ready = Vec::new();
+            for (id, operation) in (0..1000).flat_map(pair).enumerate() {
+                ready.extend(hazards.admit(id as Id, &operation).then_some(id as Id));
+            }
+            let joined: usize = hazards.nodes.values().map(|node| node.groups.len()).sum();
+            let waits: usize = hazards.groups.values().map(|group| group.followers.len()).sum();
+            assert!(joined + waits < 2000 * 8, "{joined} memberships, {waits} waits");
+            let mut done = 0;
+            while let Some(id) = ready.pop() {
+                done += 1;
+                ready.extend(hazards.release(id));
+            }
+            assert_eq!(done, 2000);
+        }
+    }
+
     #[test]
     fn forgets_everything_in_the_end() {
         let mut hazards = Hazards::default();
@@ -293,5 +378,6 @@ mod tests {
             assert_eq!(hazards.release(id), if id < 3 { vec![id + 1] } else { vec![] });
         }
         assert!(hazards.slots.is_empty() && hazards.nodes.is_empty());
+        assert!(hazards.groups.is_empty());
     }
 }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use super::{
     control::Control,
     operation::WriteOptions,
-    publish::{self, Permissions, Target, WithMode},
+    publish::{self, Content, Permissions, Target, WithMode},
 };
 use crate::error::{Error, Result, SystemError};
 
@@ -22,18 +22,41 @@ use crate::error::{Error, Result, SystemError};
 const SHARED: u64 = 16 << 10;
 /// Between two pieces of a large file work may be stopped.
 pub(super) const PIECE: u64 = 4 << 20;
+const PIECE_IN_MEMORY: usize = PIECE as usize;
 /// Node reads no larger file into memory.
 const LONGEST_READ: u64 = (1 << 31) - 1;
 
 /// Writes a whole file and makes missing parent folders.
 pub fn write(path: &Path, content: &[u8], options: WriteOptions) -> Result<()> {
+    Control::unwatched(|control| write_watched(path, content, options, control))
+}
+
+pub(super) fn write_watched(
+    path: &Path,
+    content: &[u8],
+    options: WriteOptions,
+    control: &Control<'_>,
+) -> Result<()> {
     let permissions = Permissions::OfNew(options.mode);
-    let mut fill = |file: &mut File| file.write_all(content);
-    publish::put(Target { path, source: None }, permissions, options, None, &mut fill)
+    let mut fill = |file: &mut File| {
+        for piece in content.chunks(PIECE_IN_MEMORY) {
+            control.check_io()?;
+            file.write_all(piece)?;
+            control.moved(piece.len() as u64);
+        }
+        Ok(())
+    };
+    let content = Content { permissions, options, fill: &mut fill, control };
+    publish::put(Target { path, source: None }, content, None)
 }
 
 /// Writes at the end of a file; makes it and its parent folders when missing. A failure takes back what it wrote.
-pub(super) fn append(path: &Path, content: &[u8], options: WriteOptions) -> Result<()> {
+pub(super) fn append(
+    path: &Path,
+    content: &[u8],
+    options: WriteOptions,
+    control: &Control<'_>,
+) -> Result<()> {
     let target = Target { path, source: None };
     let permissions = Permissions::OfNew(options.mode);
     let open = || open_options().append(true).create(true).with_mode(permissions).open(path);
@@ -44,9 +67,13 @@ pub(super) fn append(path: &Path, content: &[u8], options: WriteOptions) -> Resu
     }
     let mut written = 0;
     while written < content.len() {
-        match file.write(&content[written..]) {
+        let end = content.len().min(written + PIECE_IN_MEMORY);
+        match control.check_io().and_then(|()| file.write(&content[written..end])) {
             Ok(0) => return Err(target.failed("write", &io::ErrorKind::WriteZero.into())),
-            Ok(count) => written += count,
+            Ok(count) => {
+                written += count;
+                control.moved(count as u64);
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
                 take_back(&mut file, written as u64);

@@ -8,7 +8,7 @@ use super::{
     io::{self, Source},
     metadata,
     operation::{Operation, Output},
-    tree,
+    remove, tree,
 };
 use crate::error::Result;
 
@@ -29,15 +29,11 @@ fn attempt(operation: &Operation, control: &mut Control<'_>) -> Result<Output> {
         }
         Operation::Write { path, content, options } => {
             control.before_writing(content.len() as u64, *options);
-            io::write(path, content, *options)?;
-            control.moved(content.len() as u64);
-            Ok(Output::Done)
+            io::write_watched(path, content, *options, control).map(|()| Output::Done)
         }
         Operation::Append { path, content, options } => {
             control.before_writing(content.len() as u64, *options);
-            io::append(path, content, *options)?;
-            control.moved(content.len() as u64);
-            Ok(Output::Done)
+            io::append(path, content, *options, control).map(|()| Output::Done)
         }
         Operation::Copy { source: from, destination, options } => {
             let source = Source::open_for_copy(from, destination)?;
@@ -49,7 +45,7 @@ fn attempt(operation: &Operation, control: &mut Control<'_>) -> Result<Output> {
             tree::rename(source, destination, control).map(|()| Output::Done)
         }
         Operation::Remove { path, recursive, force } => {
-            tree::remove(path, *recursive, *force, control).map(|()| Output::Done)
+            remove::remove(path, *recursive, *force, control).map(|()| Output::Done)
         }
         Operation::CopyDir { source, destination, options } => {
             tree::copy_dir(source, destination, *options, control).map(|()| Output::Done)

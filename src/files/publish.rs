@@ -2,7 +2,7 @@
 //!
 //! A new file is written without a name and linked when it is complete; a file that exists is replaced
 //! by renaming a temporary one over it. Where the folder does not allow either (no right to write to
-//! it, a file that is itself a mount point), the file is written in place, as `node:fs` would.
+//! it, a file that is itself a mount point or one of `/proc`), the file is written in place, as `node:fs` would.
 
 mod attributes;
 mod target;
@@ -15,10 +15,13 @@ use std::{
 };
 
 use super::{
+    control::Control,
     io::{is_a_directory, is_character_device, open_options},
     operation::WriteOptions,
 };
 use crate::error::{Error, Result};
+#[cfg(target_os = "linux")]
+use attributes::keep_extended;
 pub(super) use attributes::{Permissions, WithMode, mode, times};
 use attributes::{is_same_file, keep_owner, set_mode};
 pub(super) use target::{Target, folder, with_parents};
@@ -26,28 +29,33 @@ use target::{follow_links, make_parents};
 pub(super) use temporary::temporary_name;
 use temporary::{Temporary, close};
 
-/// Writes a whole file; may be called again from the start, on another file.
-pub(super) type Fill<'a> = &'a mut dyn FnMut(&mut File) -> io::Result<()>;
+/// What gets into place, and how.
+pub(super) struct Content<'a, 'c> {
+    pub(super) permissions: Permissions,
+    pub(super) options: WriteOptions,
+    /// Writes a whole file; may be called again from the start, on another file.
+    pub(super) fill: &'a mut dyn FnMut(&mut File) -> io::Result<()>,
+    pub(super) control: &'a Control<'c>,
+}
 
-/// Puts what `fill` writes at `target`, unless that is the very file `source` describes.
+/// Puts the content at `target`, unless that is the very file `source` describes.
 pub(super) fn put(
     target: Target<'_>,
-    permissions: Permissions,
-    options: WriteOptions,
+    mut content: Content<'_, '_>,
     source: Option<&Metadata>,
-    fill: Fill<'_>,
 ) -> Result<()> {
     // Opened without truncating: it tells what is there, and that it may be written to.
     let mut file = match open_options().write(true).open(target.path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound && !target.is_empty() => {
-            return create(target, permissions, options, fill);
+            return create(target, &mut content);
         }
         Err(error) => return Err(target.failed("open", &error)),
     };
     let metadata = file.metadata().map_err(target.open_failed())?;
     if is_character_device(&metadata) {
-        return fill(&mut file).and_then(|()| close(file)).map_err(target.write_failed());
+        let filled = (content.fill)(&mut file);
+        return filled.and_then(|()| close(file)).map_err(target.write_failed());
     }
     if !metadata.is_file() {
         return Err(Error::NotRegularFile(target.path.to_owned()));
@@ -55,58 +63,44 @@ pub(super) fn put(
     if source.is_some_and(|source| is_same_file(source, &metadata)) {
         return Ok(());
     }
-    if options.atomic {
-        let real = follow_links(target.path).map_err(target.open_failed())?;
-        let kept = match permissions {
-            Permissions::OfNew(_) => Permissions::Exactly { mode: mode(&metadata), times: None },
-            exactly => exactly,
-        };
-        if replace(target, &real, kept, &metadata, options, fill)? {
-            return Ok(());
-        }
+    if content.options.atomic && replace(target, &file, &metadata, &mut content)? {
+        return Ok(());
     }
-    overwrite(target, file, metadata.len(), permissions, options, fill)
+    overwrite(target, file, metadata.len(), &mut content)
 }
 
-fn create(
-    target: Target<'_>,
-    permissions: Permissions,
-    options: WriteOptions,
-    fill: Fill<'_>,
-) -> Result<()> {
+fn create(target: Target<'_>, content: &mut Content<'_, '_>) -> Result<()> {
+    let permissions = content.permissions;
     let last = target.path.as_os_str().as_encoded_bytes().last();
     if last.is_some_and(|&last| std::path::is_separator(last.into())) {
         return Err(target.failed("open", &is_a_directory()));
     }
-    if !options.atomic {
+    if !content.options.atomic {
         let open =
             || open_options().write(true).create(true).with_mode(permissions).open(target.path);
         let file = with_parents(target, open)?;
-        return overwrite(target, file, 0, permissions, options, fill);
+        return overwrite(target, file, 0, content);
     }
     #[cfg(target_os = "linux")]
-    if create_nameless(target, permissions, options, fill)? {
+    if create_nameless(target, content)? {
         return Ok(());
     }
-    let mut temporary = with_parents(target, || Temporary::create(target.folder(), permissions))?;
-    complete(target, &mut temporary.file, permissions, options, fill)?;
-    let temporary = temporary.close().map_err(target.close_failed())?;
     // A link that leads nowhere yet: the file it names is made, as an ordinary write would.
     let real = follow_links(target.path).map_err(target.open_failed())?;
+    let mut temporary = with_parents(target, || Temporary::create(folder(&real), permissions))?;
+    complete(target, &mut temporary.file, permissions, content)?;
+    let temporary = temporary.close().map_err(target.close_failed())?;
     temporary.rename_to(&real).map_err(target.open_failed())?;
-    sync_folder(target, &real, options)
+    sync_folder(target, &real, content.options)
 }
 
 /// Writes a file that has no name until it is complete, so that not even a crash leaves a part of it. False
 /// if the system can't, or the name was taken in the meantime.
 #[cfg(target_os = "linux")]
-fn create_nameless(
-    target: Target<'_>,
-    permissions: Permissions,
-    options: WriteOptions,
-    fill: Fill<'_>,
-) -> Result<bool> {
+fn create_nameless(target: Target<'_>, content: &mut Content<'_, '_>) -> Result<bool> {
     use std::os::unix::fs::OpenOptionsExt;
+
+    let permissions = content.permissions;
 
     let open = || {
         let mut options = open_options();
@@ -126,7 +120,7 @@ fn create_nameless(
         // Not every file system can; permissions and the like fail again, in the general way.
         Err(_) => return Ok(false),
     };
-    complete(target, &mut file, permissions, options, fill)?;
+    complete(target, &mut file, permissions, content)?;
     match temporary::close_once(&file) {
         Err(error) if is_descriptor_limit(&error) => return Err(target.failed("open", &error)),
         closed => closed.map_err(target.close_failed())?,
@@ -134,7 +128,7 @@ fn create_nameless(
     if link(&file, target.path).is_err() {
         return Ok(false);
     }
-    sync_folder(target, target.path, options)?;
+    sync_folder(target, target.path, content.options)?;
     Ok(true)
 }
 
@@ -167,25 +161,35 @@ fn link(file: &File, path: &Path) -> rustix::io::Result<()> {
     linked
 }
 
-/// Renames a complete temporary file over the one at `real`. False if the folder does not allow it.
+/// Renames a complete temporary file over the old one. False if the folder does not allow it, or if the new file could
+/// not have what the old one has beside its content.
 fn replace(
     target: Target<'_>,
-    real: &Path,
-    kept: Permissions,
+    old_file: &File,
     old: &Metadata,
-    options: WriteOptions,
-    fill: Fill<'_>,
+    content: &mut Content<'_, '_>,
 ) -> Result<bool> {
-    let mut temporary = match Temporary::create(folder(real), Permissions::OfNew(0o600)) {
+    let real = follow_links(target.path).map_err(target.open_failed())?;
+    let kept = match content.permissions {
+        Permissions::OfNew(_) => Permissions::Exactly { mode: mode(old), times: None },
+        exactly => exactly,
+    };
+    let mut temporary = match Temporary::create(folder(&real), Permissions::OfNew(0o600)) {
         Ok(temporary) => temporary,
-        Err(error) if is_refused(&error) => return Ok(false),
+        Err(error) if is_refused(&error) || cannot_be_made(&error) => return Ok(false),
         Err(error) => return Err(target.failed("open", &error)),
     };
     keep_owner(&temporary.file, old);
-    complete(target, &mut temporary.file, kept, options, fill)?;
+    #[cfg(target_os = "linux")]
+    if keep_extended(&temporary.file, old_file).is_err() {
+        return Ok(false);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = old_file;
+    complete(target, &mut temporary.file, kept, content)?;
     let temporary = temporary.close().map_err(target.close_failed())?;
-    match temporary.rename_to(real) {
-        Ok(()) => sync_folder(target, real, options).map(|()| true),
+    match temporary.rename_to(&real) {
+        Ok(()) => sync_folder(target, &real, content.options).map(|()| true),
         Err(error) if is_refused(&error) => Ok(false),
         Err(error) => Err(target.failed("open", &error)),
     }
@@ -197,17 +201,15 @@ fn overwrite(
     target: Target<'_>,
     mut file: File,
     old_size: u64,
-    permissions: Permissions,
-    options: WriteOptions,
-    fill: Fill<'_>,
+    content: &mut Content<'_, '_>,
 ) -> Result<()> {
-    fill(&mut file).map_err(target.write_failed())?;
+    (content.fill)(&mut file).map_err(target.write_failed())?;
     let end = file.stream_position().map_err(target.write_failed())?;
     if old_size > end {
         file.set_len(end).map_err(|error| target.failed("ftruncate", &error))?;
     }
-    set_permissions(target, &file, permissions)?;
-    finish(target, file, options)
+    set_permissions(target, &file, content.permissions)?;
+    finish(target, file, content.options)
 }
 
 /// Ends the writing of a file that has its name already.
@@ -221,12 +223,12 @@ fn complete(
     target: Target<'_>,
     file: &mut File,
     permissions: Permissions,
-    options: WriteOptions,
-    fill: Fill<'_>,
+    content: &mut Content<'_, '_>,
 ) -> Result<()> {
-    fill(file).map_err(target.write_failed())?;
+    (content.fill)(file).map_err(target.write_failed())?;
     set_permissions(target, file, permissions)?;
-    sync(target, file, options)
+    sync(target, file, content.options)?;
+    content.control.check()
 }
 
 fn set_permissions(target: Target<'_>, file: &File, permissions: Permissions) -> Result<()> {
@@ -264,6 +266,11 @@ fn is_refused(error: &io::Error) -> bool {
             | Kind::ResourceBusy
             | Kind::CrossesDevices
     )
+}
+
+/// Whether a file that exists has no place beside it for another: those of `/proc` don't, and a path may be too long.
+fn cannot_be_made(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidFilename)
 }
 
 #[cfg(target_os = "linux")]

@@ -1,6 +1,6 @@
-//! Whole folders, and single files by name: copying with all that is inside, removing, moving.
+//! Whole folders, and single files by name: copying with all that is inside, moving.
 //!
-//! Symbolic links are copied and removed themselves, never followed.
+//! Symbolic links are copied themselves, never followed.
 
 use std::{
     ffi::OsString,
@@ -11,12 +11,12 @@ use std::{
 
 use super::{
     control::Control,
-    descriptors,
     io::{Source, make_dir, make_dirs},
     operation::WriteOptions,
     publish::{folder, mode, temporary_name, times},
+    remove::remove_ours,
 };
-use crate::error::{Error, Result, SystemError};
+use crate::error::{Result, SystemError};
 
 /// Copies a folder into another, which may exist: files of the same names are replaced, others stay.
 pub(super) fn copy_dir(
@@ -162,48 +162,6 @@ fn keep_folder(path: &Path, old: &Metadata, options: WriteOptions) -> io::Result
     if options.keep_times { opened.set_times(times(old)) } else { Ok(()) }
 }
 
-/// Removes a file or a link; with `recursive` a folder and all that is inside, too.
-pub(super) fn remove(
-    path: &Path,
-    recursive: bool,
-    force: bool,
-    control: &mut Control<'_>,
-) -> Result<()> {
-    let failed = |error: io::Error, syscall| SystemError::new(&error, syscall).path(path);
-    let removed = match fs::symlink_metadata(path) {
-        Ok(found) if found.is_dir() && recursive => {
-            (control.before_wait)();
-            remove_dir(path, control)
-        }
-        Ok(_) => fs::remove_file(path).map_err(|error| failed(error, "unlink").into()),
-        Err(error) if force && error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(failed(error, "unlink").into()),
-    };
-    match removed {
-        Err(Error::System(error)) if force && error.code() == "ENOENT" => Ok(()),
-        removed => removed,
-    }
-}
-
-/// What somebody else removes in the meantime is none of our failures.
-fn remove_dir(path: &Path, control: &Control<'_>) -> Result<()> {
-    let failed = |error: io::Error| SystemError::new(&error, "rm").path(path);
-    for entry in fs::read_dir(path).map_err(failed)? {
-        control.check()?;
-        let entry = entry.map_err(failed)?;
-        // Does not follow a link that takes a folder's place meanwhile.
-        let removed = match entry.file_type().map_err(failed)?.is_dir() {
-            true => fs::remove_dir_all(entry.path()),
-            false => fs::remove_file(entry.path()),
-        };
-        match removed {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            removed => removed.map_err(failed)?,
-        }
-    }
-    Ok(fs::remove_dir(path).map_err(failed)?)
-}
-
 /// Gives a file, a link or a folder another name and makes the folders above it. To another device it is copied
 /// with its times, and gets its new name when the copy is complete and on the disk; then the old one goes.
 pub(super) fn rename(from: &Path, to: &Path, control: &mut Control<'_>) -> Result<()> {
@@ -239,12 +197,6 @@ fn move_across(from: &Path, to: &Path, control: &mut Control<'_>) -> Result<()> 
     let old = temporary_name(folder(from));
     fs::rename(from, &old).map_err(failed)?;
     remove_ours(&old, false)
-}
-
-/// Removes what nobody else knows of, without stopping half-way.
-fn remove_ours(path: &Path, force: bool) -> Result<()> {
-    let attempt = |control: &mut Control<'_>| remove(path, true, force, control);
-    Control::unwatched(|control| descriptors::retry(control, attempt, std::thread::sleep))
 }
 
 /// A copy that goes away unless it was renamed.

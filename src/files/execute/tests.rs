@@ -65,9 +65,11 @@ fn clearing_reports_what_never_started() {
     let (processor, outcomes) =
         processor(Settings { concurrency: Concurrency::AtMost(0), batch_size: 50 });
     processor.add([(1, Operation::Read { path: "/nowhere".into() })]);
-    processor.clear();
-    let (tag, outcome) = outcomes.recv().unwrap();
-    assert_eq!((tag, outcome.unwrap_err().code()), (1, "ERR_AIWF_QUEUE_CLEARED"));
+    processor.clear(vec![2]);
+    for expected in [1, 2] {
+        let (tag, outcome) = outcomes.recv().unwrap();
+        assert_eq!((tag, outcome.unwrap_err().code()), (expected, "ERR_AIWF_QUEUE_CLEARED"));
+    }
     assert_eq!(processor.stats(), Stats::default());
     assert_eq!(processor.stats().success_rate(), "0%");
 }

@@ -78,16 +78,28 @@ pub(in crate::files) fn folder(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// The file a chain of symbolic links names, whether it exists or not.
+/// The file a chain of symbolic links names, whether it exists or not. It ends at a link of `/proc`: that leads to an
+/// open file, which may have another name by now, or none.
 pub(super) fn follow_links(path: &Path) -> io::Result<PathBuf> {
     let mut real = path.to_owned();
     for _ in 0..MOST_LINKS {
         match fs::read_link(&real) {
-            Ok(next) => real = folder(&real).join(next),
+            Ok(next) if !is_of_proc(&real) => real = folder(&real).join(next),
             // Not a link, or nothing there.
-            Err(_) => return Ok(real),
+            _ => return Ok(real),
         }
     }
     // A loop; opening it says so.
     fs::metadata(path).map(|_| real)
+}
+
+fn is_of_proc(link: &Path) -> bool {
+    #[cfg(target_os = "linux")]
+    return rustix::fs::statfs(folder(link))
+        .is_ok_and(|found| found.f_type == rustix::fs::PROC_SUPER_MAGIC);
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = link;
+        false
+    }
 }

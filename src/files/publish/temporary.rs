@@ -12,8 +12,18 @@ use super::{
     attributes::{Permissions, WithMode},
 };
 
-/// A name in `folder` that no other operation of this process uses.
+/// A name in `folder` that nothing has, and no other operation of this process uses. What has one of them was left by
+/// a process that died and had our number.
 pub(in crate::files) fn temporary_name(folder: &Path) -> PathBuf {
+    loop {
+        let path = next_name(folder);
+        if path.symlink_metadata().is_err() {
+            return path;
+        }
+    }
+}
+
+fn next_name(folder: &Path) -> PathBuf {
     static LAST: AtomicU64 = AtomicU64::new(0);
     let number = LAST.fetch_add(1, Ordering::Relaxed);
     folder.join(format!(".aiwf-{:x}-{number:x}.tmp", std::process::id()))
@@ -34,10 +44,9 @@ pub(super) struct Name {
 impl Temporary {
     pub(super) fn create(folder: &Path, permissions: Permissions) -> io::Result<Self> {
         loop {
-            let path = temporary_name(folder);
+            let path = next_name(folder);
             match open_options().write(true).create_new(true).with_mode(permissions).open(&path) {
                 Ok(file) => return Ok(Self { file, name: Name { path, kept: false } }),
-                // Left by a process that died and had our number.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
