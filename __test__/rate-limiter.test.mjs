@@ -24,11 +24,32 @@ test('passes calls in order, at most maxRequests in any window', async () => {
   )
 })
 
+test('a blocked event loop makes the window slide, and lets no more pass', async () => {
+  const [most, window] = [2, 50]
+  const limiter = new RateLimiter(most, window)
+  /** @type {number[]} */
+  const passed = []
+  const all = Promise.all(
+    Array.from({ length: 7 }, async () => {
+      await limiter.waitForNext()
+      passed.push(performance.now())
+    }),
+  )
+  await new Promise(setImmediate)
+  const blocked = performance.now() + 5 * window
+  while (performance.now() < blocked);
+  await all
+  for (let index = most; index < passed.length; index++) {
+    // Those of one turn pass at one time, and are heard of one after the other.
+    assert.ok(passed[index] - passed[index - most] > window - 5, passed.join(' '))
+  }
+})
+
 test('a raised limit frees those who wait', async () => {
   const limiter = new RateLimiter(1, 1e9)
   await limiter.waitForNext()
   const waiting = limiter.waitForNext()
-  // The native timer has long been set when a later turn of the event loop raises the limit.
+  // The timer has long been set when a later turn of the event loop raises the limit.
   for (let turn = 0; turn < 1000; turn++) await new Promise((resolve) => setImmediate(resolve))
   limiter.maxRequests = 2
   await waiting

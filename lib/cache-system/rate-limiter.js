@@ -3,15 +3,23 @@
 
 const args = require('../internal/arguments.js')
 const native = require('../internal/native.js')
-const { promised, settler, take } = require('../internal/settle.js')
+const { onAbort } = require('../internal/signal.js')
 
 /** @import * as types from '../cache-system.js' */
+
+/** The longest that a timer waits. */
+const LONGEST_TIMER = 2 ** 31 - 1
 
 /** @implements {types.RateLimiter} */
 class RateLimiter {
   #native
   #maxRequests
   #timeWindow
+  #lastCaller = 0
+  /** How to let those pass who wait. @type {Map<number, () => void>} */
+  #waiting = new Map()
+  /** @type {NodeJS.Timeout | undefined} */
+  #timer
 
   /**
    * @param {number} maxRequests
@@ -20,7 +28,7 @@ class RateLimiter {
   constructor(maxRequests, timeWindow) {
     this.#maxRequests = args.integer('maxRequests', maxRequests, 1)
     this.#timeWindow = args.number('timeWindow', timeWindow)
-    this.#native = new native.NativeRateLimiter(settler, maxRequests, timeWindow)
+    this.#native = new native.NativeRateLimiter(maxRequests, timeWindow)
   }
 
   get maxRequests() {
@@ -29,7 +37,7 @@ class RateLimiter {
 
   set maxRequests(value) {
     this.#maxRequests = args.integer('maxRequests', value, 1)
-    this.#native.configure(this.#maxRequests, this.#timeWindow)
+    this.#configure()
   }
 
   get timeWindow() {
@@ -38,19 +46,29 @@ class RateLimiter {
 
   set timeWindow(value) {
     this.#timeWindow = args.number('timeWindow', value)
-    this.#native.configure(this.#maxRequests, this.#timeWindow)
+    this.#configure()
   }
 
-  /** @param {{ signal?: AbortSignal }} [options] */
+  /**
+   * @param {{ signal?: AbortSignal }} [options]
+   * @returns {Promise<void>}
+   */
   async waitForNext({ signal } = {}) {
-    const turn = (/** @type {number} */ ticket) => {
-      if (this.#native.waitForNext(ticket)) take(ticket)?.resolve(undefined)
-    }
-    const withdraw = (/** @type {number} */ ticket) => {
-      this.#native.withdraw(ticket)
-      take(ticket)?.reject(undefined)
-    }
-    await promised(turn, { signal, cancel: withdraw })
+    signal?.throwIfAborted()
+    await new Promise((resolve, reject) => {
+      const caller = this.#enqueue(resolve)
+      if (!this.#waiting.has(caller) || !signal) return
+      const stop = onAbort(signal, () => {
+        this.#waiting.delete(caller)
+        this.#native.withdraw(caller)
+        this.#release()
+        reject(signal.reason)
+      })
+      this.#waiting.set(caller, () => {
+        stop()
+        resolve(undefined)
+      })
+    })
   }
 
   getStats() {
@@ -59,6 +77,32 @@ class RateLimiter {
       maxRequests: this.#maxRequests,
       timeWindow: this.#timeWindow,
     }
+  }
+
+  #configure() {
+    this.#native.configure(this.#maxRequests, this.#timeWindow)
+    this.#release()
+  }
+
+  /** @param {(value?: undefined) => void} pass which may be at once */
+  #enqueue(pass) {
+    this.#lastCaller = (this.#lastCaller + 1) >>> 0
+    this.#waiting.set(this.#lastCaller, pass)
+    this.#native.enqueue(this.#lastCaller)
+    this.#release()
+    return this.#lastCaller
+  }
+
+  /** Lets those pass whose turn it is, and comes again when the next has its turn. */
+  #release() {
+    clearTimeout(this.#timer)
+    for (const caller of this.#native.release()) {
+      this.#waiting.get(caller)?.()
+      this.#waiting.delete(caller)
+    }
+    if (this.#waiting.size === 0) return
+    const wait = Math.min(Math.ceil(this.#native.nextRelease() ?? 0), LONGEST_TIMER)
+    this.#timer = setTimeout(() => this.#release(), wait)
   }
 }
 

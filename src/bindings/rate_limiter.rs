@@ -1,30 +1,11 @@
-//! `RateLimiter`: the window of `github::rate_limit`, driven by the shared runtime's timer.
+//! `RateLimiter`: the window of `github::rate_limit`, on the process's clock. JavaScript has the timer, so that a call passes
+//! when its caller hears of it, and not before a blocked event loop turns again.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use napi_derive::napi;
-use parking_lot::Mutex;
-use tokio::sync::Notify;
 
-use super::settle::{Reporter, Settler, Ticket};
-use crate::{github::rate_limit::RateLimit, runtime};
-
-/// A limit with the one task that sleeps from release to release while anybody waits.
-struct Driver {
-    state: Mutex<State>,
-    /// The limit has changed: the next release may be sooner than the task believes.
-    changed: Notify,
-    reporter: Reporter,
-}
-
-struct State {
-    limit: RateLimit<Ticket>,
-    /// Whether the task runs.
-    ticking: bool,
-}
+use crate::github::rate_limit::RateLimit;
 
 /// What [`NativeRateLimiter::stats`] returns.
 #[napi(object)]
@@ -36,93 +17,54 @@ pub struct RateLimiterStats {
 
 #[napi]
 pub struct NativeRateLimiter {
-    driver: Arc<Driver>,
+    limit: RateLimit<u32>,
 }
 
 #[napi]
 impl NativeRateLimiter {
     #[napi(constructor, catch_unwind)]
-    pub fn new(settler: &Settler, max_requests: u32, time_window: f64) -> Self {
-        let limit = RateLimit::new(max_requests as usize, millis(time_window));
-        let driver = Driver {
-            state: Mutex::new(State { limit, ticking: false }),
-            changed: Notify::new(),
-            reporter: settler.reporter(),
-        };
-        Self { driver: Arc::new(driver) }
+    pub fn new(max_requests: u32, time_window: f64) -> Self {
+        Self { limit: RateLimit::new(max_requests as usize, millis(time_window)) }
     }
 
     #[napi(catch_unwind)]
-    pub fn configure(&self, max_requests: u32, time_window: f64) {
-        self.driver.state.lock().limit.configure(max_requests as usize, millis(time_window));
-        self.driver.changed.notify_one();
+    pub fn configure(&mut self, max_requests: u32, time_window: f64) {
+        self.limit.configure(max_requests as usize, millis(time_window));
     }
 
-    /// Settles `ticket` when its turn has come. True if that was at once: then nothing is reported.
+    /// Queues a caller.
     #[napi(catch_unwind)]
-    pub fn wait_for_next(&self, ticket: Ticket) -> bool {
-        let now = Instant::now();
-        let mut state = self.driver.state.lock();
-        state.limit.enqueue(ticket, now);
-        let released = state.limit.release(now);
-        drop(state);
-        let at_once = released.contains(&ticket);
-        let others = released.into_iter().filter(|&other| other != ticket);
-        self.driver.reporter.report_all(others.map(turn));
-        if !at_once {
-            self.driver.start();
-        }
-        at_once
+    pub fn enqueue(&mut self, caller: u32) {
+        self.limit.enqueue(caller, Instant::now());
     }
 
-    /// Takes `ticket` out of the queue; its promise is then the caller's to settle.
+    /// The callers whose turn it is, in order.
     #[napi(catch_unwind)]
-    pub fn withdraw(&self, ticket: Ticket) {
-        self.driver.state.lock().limit.withdraw(|waiting| *waiting == ticket);
+    pub fn release(&mut self) -> Vec<u32> {
+        self.limit.release(Instant::now())
+    }
+
+    /// Milliseconds until somebody's turn comes; `null` if nobody waits.
+    #[napi(catch_unwind)]
+    pub fn next_release(&mut self) -> Option<f64> {
+        Some(self.limit.next_release(Instant::now())?.as_secs_f64() * 1_000.0)
+    }
+
+    /// Takes a caller out of the queue.
+    #[napi(catch_unwind)]
+    pub fn withdraw(&mut self, caller: u32) {
+        self.limit.withdraw(|waiting| *waiting == caller);
     }
 
     #[napi(catch_unwind)]
-    pub fn stats(&self) -> RateLimiterStats {
-        let stats = self.driver.state.lock().limit.stats(Instant::now());
+    pub fn stats(&mut self) -> RateLimiterStats {
+        let stats = self.limit.stats(Instant::now());
         RateLimiterStats {
             total_requests: stats.total as f64,
             throttled_requests: stats.throttled as f64,
             current_requests: stats.current as u32,
         }
     }
-}
-
-impl Driver {
-    fn start(self: &Arc<Self>) {
-        if std::mem::replace(&mut self.state.lock().ticking, true) {
-            return;
-        }
-        let driver = Arc::clone(self);
-        runtime::spawn(async move {
-            while let Some(wait) = driver.release() {
-                tokio::select! {
-                    () = tokio::time::sleep(wait) => {}
-                    () = driver.changed.notified() => {}
-                }
-            }
-        });
-    }
-
-    /// Lets through whose turn has come; returns how long to the next, or `None` when nobody waits.
-    fn release(&self) -> Option<Duration> {
-        let mut state = self.state.lock();
-        let now = Instant::now();
-        let released = state.limit.release(now);
-        let next = state.limit.next_release(now);
-        state.ticking = next.is_some();
-        drop(state);
-        self.reporter.report_all(released.into_iter().map(turn));
-        next
-    }
-}
-
-fn turn(ticket: Ticket) -> (Ticket, crate::error::Result<()>) {
-    (ticket, Ok(()))
 }
 
 fn millis(value: f64) -> Duration {
