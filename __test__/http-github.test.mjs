@@ -131,3 +131,39 @@ test('where the guess is wrong, or the content another, the answer is a plain on
     }
   }
 })
+
+test('what a new token is told leaves out no further pages', async (t) => {
+  const hash = (/** @type {string} */ authorization) =>
+    `"${createHash('sha256').update(`${authorization}:{}`).digest('hex')}"`
+  const { url, requests } = await serve(t, (request, response) => {
+    const etag = hash(request.headers.authorization ?? '')
+    const known = request.headers['if-none-match'] === etag
+    response.setHeader('etag', etag)
+    if (!known) response.setHeader('link', '</x?page=2>; rel="next"')
+    response.writeHead(known ? 304 : 200).end(known ? undefined : '{}')
+  })
+  const cacheDir = join(await workspace(t), 'cache')
+  for (const token of ['token-1', 'token-2']) {
+    const client = new OptimizedGitHubClient(url, { cacheDir, token, validateAcrossTokens: true })
+    const response = await client.fetch('/x')
+    assert.match(String(response.headers.get('link')), /next/)
+    await response.text()
+  }
+  assert.deepEqual(
+    requests.map((request) => request.headers['if-none-match'] !== undefined),
+    [false, true, false],
+  )
+})
+
+test('who may no longer see something gets it from no cache', async (t) => {
+  let status = 200
+  const { url } = await serve(t, (_, response) => {
+    response.writeHead(status, { 'cache-control': 'max-age=0, stale-if-error=600' })
+    response.end('secret')
+  })
+  const client = new OptimizedGitHubClient(url, { cacheDir: await workspace(t), offline: 'auto' })
+  await (await client.fetch('/')).text()
+  status = 403
+  assert.equal((await client.fetch('/')).status, 403)
+  assert.equal((await client.fetch('/', { cache: 'only-if-cached' })).status, 504)
+})

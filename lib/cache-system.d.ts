@@ -295,7 +295,7 @@ export interface GitHubClientOptions extends CacheOptions {
   retries?: number
   /** Milliseconds for a connection, the secure channel included. Default 10,000. */
   connectTimeout?: number
-  /** Milliseconds of silence while an answer is awaited or read. Default 30,000. */
+  /** Milliseconds of silence while a body is sent, or an answer awaited or read. Default 30,000. */
   idleTimeout?: number
   /**
    * Milliseconds for a whole exchange, with `retries` for each attempt. None by default. What a request waits for
@@ -343,6 +343,20 @@ export interface RateLimitInfo {
   reset?: number
   /** Milliseconds until it may be asked again. */
   retryAfter: number
+}
+
+/** How a response came about, as the header `x-aiwf-cache` has it. */
+export type CacheOutcome = 'hit' | 'revalidated' | 'stale' | 'miss' | 'bypass'
+
+/** An answer, as soon as its head is there; see {@link OptimizedGitHubClient.on}. */
+export interface ResponseInfo {
+  method: string
+  /** What was asked for first, its query included. */
+  url: string
+  status: number
+  cache: CacheOutcome
+  /** Milliseconds since it was asked for. */
+  duration: number
 }
 
 /** A request that one of GitHub's limits stands in the way of. */
@@ -477,7 +491,11 @@ export interface DownloadOptions {
 }
 
 /** A client of GitHub's REST API behind a {@link GitHubAPICache} and a rate limit. */
-export class OptimizedGitHubClient extends EventEmitter<{ rateLimit: [info: RateLimitInfo] }> {
+export class OptimizedGitHubClient extends EventEmitter<{
+  rateLimit: [info: RateLimitInfo]
+  /** An answer by HTTP's rules: of `fetch`, and of `cachedFetch` with `http: true`. */
+  response: [info: ResponseInfo]
+}> {
   /** @param baseUrl default `'https://api.github.com'` */
   constructor(baseUrl?: string, cacheOptions?: GitHubClientOptions)
   /** As `cache.cacheDir`, it may be changed; requests that begin later follow it. */
@@ -507,8 +525,10 @@ export class OptimizedGitHubClient extends EventEmitter<{ rateLimit: [info: Rate
    *
    * Responses live in the folder `http` of `cacheDir`, within `maxMemoryBytes` and `maxDiskBytes` of their own, apart by
    * `Authorization` and `Cookie`, which are not stored themselves. A body is stored when all of it was read, up to 32 MiB. The
-   * rate limiter is not awaited, GitHub's own limits are kept to. Bodies are decoded; `Content-Encoding` and `Content-Length` then are gone.
-   * @throws {NetworkError} {@link RateLimitError}; the signal's reason
+   * rate limiter is not awaited, GitHub's own limits are kept to. A body that streams out is read whole first. `integrity` is
+   * checked before the response resolves. Bodies are decoded; `Content-Encoding` and `Content-Length` then are gone.
+   * @throws {NetworkError} {@link RateLimitError}; the signal's reason; a `TypeError` for what may not be asked for, and with
+   * `code: 'ERR_AIWF_INTEGRITY'` for a body with another digest
    */
   readonly fetch: (input: string | URL | Request, init?: RequestInit) => Promise<Response>
   /** `cachedFetch` of each URL, in order, at most `batchSize` (default 5) in flight; none stops the others. */

@@ -11,27 +11,34 @@ mod target;
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use futures_util::{StreamExt, stream};
+use reqwest::Url;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    error::{Error, Result},
+    error::{Error, NetworkError, NetworkFailure, Result},
     files::{Concurrency, Operation, Output, Processor, Settings, WriteOptions},
     github::{
         directory::{Entry, Kind},
-        transport::{self, Request},
+        fetch::{Fetcher, Options},
+        redirect::Ask,
         url,
     },
+    http_cache::{Headers, Mode},
     runtime,
 };
 use target::{Folders, Target};
 
 /// Where the files come from.
-#[derive(Clone, Debug)]
 pub struct Source {
+    /// How they are asked for.
+    pub fetcher: Arc<Fetcher>,
+    /// For each, see [`Options::timeout`].
+    pub timeout: Option<Duration>,
     /// The root of the raw files, without a slash at its end.
     pub raw_base: String,
     /// `owner/name`
@@ -162,14 +169,26 @@ struct Origin {
 impl Origin {
     /// The content of `entry`, which is then the blob that was listed.
     async fn fetch(&self, entry: &Entry) -> Result<Vec<u8>> {
-        let Source { raw_base, repository, reference, headers } = &self.source;
+        let Source { raw_base, repository, reference, .. } = &self.source;
         let path =
             [repository, reference, &entry.path].map(|part| url::encode_path(part)).join("/");
-        let request = Request::get(format!("{raw_base}/{path}"), headers.clone());
+        let text = format!("{raw_base}/{path}");
+        let invalid = |error| NetworkError::new(NetworkFailure::InvalidUrl, &text, error);
+        let url = Url::parse(&text).map_err(invalid)?;
+        let headers = Headers::new(self.source.headers.iter().cloned());
+        let ask = Ask { method: "GET".to_owned(), url, headers, body: None };
+        let timeout = self.source.timeout;
+        // Each file is needed once, and counts against no limit of the API.
+        let options =
+            Options { mode: Mode::NoStore, metered: false, timeout, ..Options::default() };
+        let response = async {
+            let answer = self.source.fetcher.fetch(ask, options, None).await?;
+            answer.complete().await?.success()
+        };
         let response = tokio::select! {
             biased;
             () = self.cancel.cancelled() => return Err(Error::Aborted),
-            response = transport::send(request) => response?.success()?,
+            response = response => response?,
         };
         let received = blob::sha(&response.body);
         if received != entry.sha {

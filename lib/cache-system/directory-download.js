@@ -8,7 +8,7 @@ const native = require('../internal/native.js')
 const { promised, settler } = require('../internal/settle.js')
 
 /** @import * as types from '../cache-system.js' */
-/** @import { NativeDirectory } from '../../binding.js' */
+/** @import { NativeDirectory, NativeFetcher } from '../../binding.js' */
 
 /**
  * A folder of a repository on its way to disk: listed by calls of the API that its client makes, then mirrored natively.
@@ -61,13 +61,16 @@ class DirectoryDownload {
    * Writes what was listed.
    *
    * @param {string} destination
+   * @param {NativeFetcher} fetcher
+   * @param {number} [timeout] milliseconds for each file
    */
-  async mirror(destination) {
+  async mirror(destination, fetcher, timeout) {
     const { concurrency, onProgress, signal } = this.#options
     const options = {
       destination: resolve(destination),
       concurrency,
       headers: this.#source.headers,
+      timeout,
     }
     /** @type {types.DownloadFailure[]} */
     const failures = []
@@ -79,7 +82,7 @@ class DirectoryDownload {
       if (event.status === 'skipped') skippedPaths.push(event.path)
       onProgress?.(event)
     }
-    const start = (/** @type {number} */ ticket) => this.#folder.mirror(ticket, options)
+    const start = (/** @type {number} */ ticket) => this.#folder.mirror(ticket, options, fetcher)
     const tally = await traced(promised(start, { signal, onEvent }))
     return { destination: options.destination, tally, failures, skippedPaths }
   }

@@ -15,7 +15,7 @@ const { SingleFlight } = require('./single-flight.js')
 /** @import { NativeAsk, NativeLimited } from '../../binding.js' */
 
 /**
- * @extends {EventEmitter<{ rateLimit: [types.RateLimitInfo] }>}
+ * @extends {EventEmitter<{ rateLimit: [types.RateLimitInfo], response: [types.ResponseInfo] }>}
  * @implements {types.OptimizedGitHubClient}
  */
 class OptimizedGitHubClient extends EventEmitter {
@@ -65,6 +65,13 @@ class OptimizedGitHubClient extends EventEmitter {
     const headers = { 'User-Agent': 'aiwf', ...this.#authorization(target), ...given }
     const { timeout = this.#options.timeout, signal } = options
     const content = bytes(options.body)
+    if (content && (method === 'GET' || method === 'HEAD')) {
+      throw args.invalidValue(
+        'options.body',
+        `must not be given with the method ${method}`,
+        content,
+      )
+    }
     const limit = timeout ? args.number('options.timeout', timeout) : undefined
     const { http } = this.#options
     const cache = http ? undefined : 'no-store'
@@ -114,7 +121,7 @@ class OptimizedGitHubClient extends EventEmitter {
    * @param {string} [dirPath]
    */
   async getDirectoryStructure(repoPath, dirPath = '') {
-    return this.cachedFetch(`${this.baseUrl}/repos/${repoPath}/contents/${dirPath}`)
+    return this.cachedFetch(this.#contents(repoPath, dirPath))
   }
 
   /**
@@ -122,7 +129,7 @@ class OptimizedGitHubClient extends EventEmitter {
    * @param {string} filePath
    */
   async getFileContent(repoPath, filePath) {
-    return this.cachedFetch(`${this.baseUrl}/repos/${repoPath}/contents/${filePath}`)
+    return this.cachedFetch(this.#contents(repoPath, filePath))
   }
 
   /**
@@ -144,7 +151,11 @@ class OptimizedGitHubClient extends EventEmitter {
     const started = performance.now()
     const before = { apiCalls: this.#apiCalls, ...this.cache.hitsByTier }
     await download.list((urls) => this.batchRequest(urls, { signal: options.signal }))
-    const { tally, ...outcome } = await download.mirror(destination)
+    const { tally, ...outcome } = await download.mirror(
+      destination,
+      this.#network.native,
+      this.#options.timeout,
+    )
     const { memory, disk } = this.cache.hitsByTier
     return {
       repository: repoPath,
@@ -167,6 +178,14 @@ class OptimizedGitHubClient extends EventEmitter {
     return this.cache.cleanup()
   }
 
+  /**
+   * @param {string} repoPath
+   * @param {string} path
+   */
+  #contents(repoPath, path) {
+    return `${this.baseUrl}/repos/${segments('repoPath', repoPath)}/contents/${segments('path', path)}`
+  }
+
   get #network() {
     const { baseUrl, cache } = this
     const of = JSON.stringify([baseUrl, cache.cacheDir])
@@ -186,6 +205,10 @@ class OptimizedGitHubClient extends EventEmitter {
         timeout: this.#options.timeout,
         headers: (url) => ({ 'user-agent': 'aiwf', ...this.#authorization(url) }),
         onLimited: (limited) => this.#tell(limited),
+        onResponse: ({ method, url }, status, cache, began) => {
+          if (this.listenerCount('response') === 0) return
+          this.emit('response', { method, url, status, cache, duration: performance.now() - began })
+        },
       },
     )
   }
@@ -283,7 +306,21 @@ class OptimizedGitHubClient extends EventEmitter {
  * @param {string} baseUrl
  */
 function absolute(url, baseUrl) {
-  return /^[a-z][a-z\d+.-]*:/i.test(url) ? url : `${baseUrl}/${url.replace(/^\/+/, '')}`
+  const trimmed = url.trim()
+  return /^[a-z][a-z\d+.-]*:/i.test(trimmed) ? trimmed : `${baseUrl}/${trimmed.replace(/^\/+/, '')}`
+}
+
+/**
+ * A path as part of a URL: what would end it is encoded, what is encoded already stays.
+ *
+ * @param {string} name
+ * @param {string} path
+ */
+function segments(name, path) {
+  if (/(^|[\\/])(\.|%2e){1,2}($|[\\/])/i.test(args.string(name, path))) {
+    throw args.invalidValue(name, "must have no segments '.' or '..'", path)
+  }
+  return path.replace(/[#?\\]|%(?![\da-f]{2})/gi, encodeURIComponent)
 }
 
 /**

@@ -1,15 +1,32 @@
 // @ts-check
 'use strict'
 
+const args = require('../internal/arguments.js')
 const native = require('../internal/native.js')
 const { traced } = require('../internal/errors.js')
 const { promised, rest, settler } = require('../internal/settle.js')
+const { onAbort } = require('../internal/signal.js')
+const { verified } = require('./integrity.js')
 const { WholeResponse, streaming } = require('./whole-response.js')
 
+/** @import * as types from '../cache-system.js' */
 /** @import { DiskExtent, NativeAsk, NativeFetcherOptions, NativeHead, NativeLimited, NativeText } from '../../binding.js' */
 
 /** Methods whose case does not count. */
 const NORMALIZED = /^(delete|get|head|options|post|put)$/i
+/** What is checked here; the platform checks all else. */
+const CHECKED = new Set([
+  'body',
+  'cache',
+  'duplex',
+  'headers',
+  'integrity',
+  'method',
+  'redirect',
+  'signal',
+])
+const REDIRECT = ['follow', 'error', 'manual']
+const CACHE = ['default', 'no-store', 'reload', 'no-cache', 'force-cache', 'only-if-cached']
 
 /**
  * What the client has to say about its requests.
@@ -18,6 +35,7 @@ const NORMALIZED = /^(delete|get|head|options|post|put)$/i
  * @property {number | undefined} timeout milliseconds
  * @property {(url: string) => Record<string, string>} headers of a request that has none of the name
  * @property {(limited: NativeLimited) => void} onLimited
+ * @property {(ask: NativeAsk, status: number, cache: types.CacheOutcome, began: number) => void} onResponse
  */
 
 /** @typedef {{ resolve: (response: Response) => void, reject: (reason: unknown) => void }} Caller */
@@ -47,11 +65,15 @@ class HttpFetch {
    * @returns {Promise<Response>}
    */
   async fetch(input, init) {
-    const { ask, signal } = await this.#read(input, init ?? undefined)
+    const { ask, signal, integrity } = await this.#read(input, init ?? undefined)
     signal?.throwIfAborted()
+    const began = performance.now()
     const head = ask.cache === undefined ? this.#atOnce(ask) : undefined
-    if (head?.body) return new WholeResponse(head, head.body)
-    return traced(this.#send(ask, signal))
+    const response = head?.body
+      ? new WholeResponse(head, head.body)
+      : await traced(this.#send(ask, signal))
+    this.#client.onResponse(ask, response.status, served(response), began)
+    return integrity ? verified(response, integrity) : response
   }
 
   /**
@@ -61,10 +83,16 @@ class HttpFetch {
    * @param {{ signal?: AbortSignal, network: boolean }} options
    * @returns {Promise<NativeText | null>}
    */
-  text(ask, { signal, network }) {
+  async text(ask, { signal, network }) {
     const start = (/** @type {number} */ ticket) => this.#native.fetchText(ticket, ask, network)
     const onEvent = (/** @type {NativeLimited} */ limited) => this.#client.onLimited(limited)
-    return traced(promised(start, { signal, onEvent }))
+    const began = performance.now()
+    /** @type {NativeText | null} */
+    const answer = await traced(promised(start, { signal, onEvent }))
+    if (answer?.cache && ask.cache === undefined) {
+      this.#client.onResponse(ask, answer.status, answer.cache, began)
+    }
+    return answer
   }
 
   /**
@@ -73,8 +101,11 @@ class HttpFetch {
    * @param {NativeAsk} ask
    */
   textAtOnce(ask) {
+    const began = performance.now()
     const head = this.#atOnce(ask)
-    return head && head.status >= 200 && head.status < 300 ? head.body?.toString() : undefined
+    if (!head?.body || head.status < 200 || head.status >= 300) return undefined
+    this.#client.onResponse(ask, head.status, 'hit', began)
+    return head.body.toString()
   }
 
   /** Forgets all stored responses. @returns {Promise<void>} */
@@ -90,6 +121,11 @@ class HttpFetch {
   /** Removes what is damaged on disk. @returns {Promise<DiskExtent>} */
   verify() {
     return traced(promised((ticket) => this.#native.verify(ticket)))
+  }
+
+  /** Asks for the raw files of a download. */
+  get native() {
+    return this.#native
   }
 
   /** What is known of GitHub's limits, once it was asked. */
@@ -110,12 +146,10 @@ class HttpFetch {
   /**
    * @param {string | URL | Request} input
    * @param {RequestInit} [init]
-   * @returns {Promise<{ ask: NativeAsk, signal: AbortSignal | undefined }>}
+   * @returns {Promise<{ ask: NativeAsk, signal: AbortSignal | undefined, integrity: string | undefined }>}
    */
   async #read(input, init = {}) {
-    // What the standard says of bodies and of requests is the platform's to know.
-    const given =
-      input instanceof Request || init.body != null ? new Request(input, init) : undefined
+    const given = isPlain(input, init) ? undefined : new Request(input, init)
     const url = given?.url ?? String(input)
     const headers = given?.headers ?? (init.headers && new Headers(init.headers))
     /** @type {string[]} */
@@ -124,17 +158,18 @@ class HttpFetch {
     for (const [name, value] of Object.entries(this.#client.headers(url))) {
       if (!headers?.has(name)) flat.push(name, value)
     }
-    const { method = 'GET', cache, redirect, signal } = given ?? init
+    const { method, cache, redirect, integrity } = given ?? init
+    const signal = (given ?? init).signal ?? undefined
     const ask = {
-      method: NORMALIZED.test(method) ? method.toUpperCase() : method,
+      method: method === undefined ? 'GET' : normalized(String(method)),
       url,
       headers: flat,
-      body: given?.body ? Buffer.from(await given.arrayBuffer()) : undefined,
+      body: given?.body ? await whole(given.body, signal) : undefined,
       cache: cache === 'default' ? undefined : cache,
       redirect,
       timeout: this.#client.timeout,
     }
-    return { ask, signal: signal ?? undefined }
+    return { ask, signal, integrity }
   }
 
   /**
@@ -182,6 +217,56 @@ class HttpFetch {
       },
     )
   }
+}
+
+/**
+ * Whether nothing is asked for that only the platform's own `Request` knows. What is wrong throws, as there.
+ *
+ * @param {string | URL | Request} input
+ * @param {RequestInit} init
+ */
+function isPlain(input, init) {
+  if (input instanceof Request || init.body != null) return false
+  const { cache, redirect, method, signal } = init
+  if (cache !== undefined && !CACHE.includes(cache)) {
+    throw args.invalidValue('init.cache', `must be one of: ${CACHE.join(', ')}`, cache)
+  }
+  if (redirect !== undefined && !REDIRECT.includes(redirect)) {
+    throw args.invalidValue('init.redirect', `must be one of: ${REDIRECT.join(', ')}`, redirect)
+  }
+  if (signal != null) args.instance('init.signal', signal, AbortSignal)
+  if (/^(connect|trace|track)$/i.test(String(method))) {
+    throw args.invalidValue('init.method', 'must be one that may be asked with', method)
+  }
+  return Object.keys(init).every((key) => CHECKED.has(key))
+}
+
+/** @param {string} method */
+function normalized(method) {
+  return NORMALIZED.test(method) ? method.toUpperCase() : method
+}
+
+/** @param {Response} response */
+function served(response) {
+  return /** @type {types.CacheOutcome} */ (response.headers.get('x-aiwf-cache'))
+}
+
+/**
+ * All of a body that is to be sent.
+ *
+ * @param {ReadableStream<Uint8Array>} body
+ * @param {AbortSignal | undefined} signal
+ */
+async function whole(body, signal) {
+  const reader = body.getReader()
+  const stop = signal && onAbort(signal, () => void reader.cancel(signal.reason))
+  const pieces = []
+  for (let read = await reader.read(); !read.done; read = await reader.read()) {
+    pieces.push(Buffer.from(read.value))
+  }
+  stop?.()
+  signal?.throwIfAborted()
+  return Buffer.concat(pieces)
 }
 
 /**

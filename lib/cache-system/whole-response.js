@@ -138,11 +138,14 @@ function pairs(flat) {
  *
  * @param {Response} response
  * @param {{ url: string, redirected: boolean }} head
+ * @returns {Response}
  */
 function describe(response, { url, redirected }) {
+  const { clone } = response
   return Object.defineProperties(response, {
     url: { value: url },
     redirected: { value: redirected },
+    clone: { value: () => describe(clone.call(response), { url, redirected }) },
   })
 }
 

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::{
     errors,
+    http::{NativeFetcher, millis},
     settle::{Reporter, Settler, Ticket},
 };
 use crate::{
@@ -59,6 +60,8 @@ pub struct NativeMirrorOptions {
     pub headers: Vec<String>,
     pub destination: String,
     pub concurrency: u32,
+    /// Milliseconds for each file.
+    pub timeout: Option<f64>,
 }
 
 /// What became of all files so far; see `mirror::Tally`.
@@ -119,10 +122,12 @@ impl NativeDirectory {
         });
     }
 
-    /// Mirrors what was listed. Sends an event for each file and settles `ticket` with the tally.
+    /// Mirrors what was listed, with files that the `fetcher` asks for. Sends an event for each file and settles `ticket` with the tally.
     #[napi(catch_unwind)]
-    pub fn mirror(&self, ticket: Ticket, options: NativeMirrorOptions) {
+    pub fn mirror(&self, ticket: Ticket, options: NativeMirrorOptions, fetcher: &NativeFetcher) {
         let source = Source {
+            fetcher: fetcher.fetcher(),
+            timeout: options.timeout.map(millis),
             raw_base: url::raw_base(&self.address.base_url),
             repository: self.address.repository.clone(),
             reference: self.address.reference.clone(),

@@ -100,6 +100,10 @@ pub struct NativeText {
     pub validator: Option<String>,
     /// Its `Content-Type`.
     pub content_type: Option<String>,
+    pub status: u32,
+    /// How it came about.
+    #[napi(ts_type = "'hit' | 'revalidated' | 'stale' | 'miss' | 'bypass'")]
+    pub cache: Option<String>,
 }
 
 #[napi]
@@ -205,11 +209,12 @@ impl NativeFetcher {
                 let response = answer.complete().await?;
                 let header = |name| response.header(name).map(str::to_owned);
                 let (validator, content_type) = (header("etag"), header("content-type"));
+                let (status, cache) = (response.status.into(), header("x-aiwf-cache"));
                 let text = match response.status {
                     304 if conditional => None,
                     _ => Some(raw::Text::new(response.success()?.body)),
                 };
-                Ok(Some(NativeText { text, validator, content_type }))
+                Ok(Some(NativeText { text, validator, content_type, status, cache }))
             };
             tokio::select! {
                 () = cancel.cancelled() => Err(Error::Aborted),
@@ -255,6 +260,10 @@ impl NativeFetcher {
 }
 
 impl NativeFetcher {
+    pub(super) fn fetcher(&self) -> Arc<Fetcher> {
+        Arc::clone(&self.fetcher)
+    }
+
     fn listener(&self, ticket: Ticket) -> Listener {
         let events = self.reporter.clone();
         Arc::new(move |limited| events.tell(ticket, NativeLimited::from(limited)))
@@ -297,7 +306,7 @@ fn settings(options: &NativeFetcherOptions) -> Settings {
     }
 }
 
-fn millis(value: f64) -> Duration {
+pub(super) fn millis(value: f64) -> Duration {
     Duration::try_from_secs_f64(value / 1_000.0).unwrap_or(Duration::MAX)
 }
 
@@ -306,6 +315,9 @@ fn ask(method: String, url: &str, headers: Vec<String>, body: Option<Buffer>) ->
     let mut parsed = Url::parse(url).map_err(|error| invalid(error.to_string()))?;
     if !matches!(parsed.scheme(), "http" | "https") {
         return Err(invalid(format!("the scheme '{}' is not supported", parsed.scheme())).into());
+    }
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        return Err(invalid("it has credentials, which belong into a header".to_owned()).into());
     }
     parsed.set_fragment(None);
     let mut flat = headers.into_iter();

@@ -6,7 +6,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{exchange::Incoming, http_store::HttpStore, redirect::Ask, transport};
+use super::{
+    exchange::Incoming,
+    http_store::{HttpStore, State},
+    redirect::Ask,
+    transport,
+};
 use crate::{
     error::Result,
     http_cache::{Headers, Millis, Stored, range},
@@ -65,6 +70,8 @@ pub struct Record {
     pub ask: Ask,
     pub stored: Stored,
     pub body: Vec<u8>,
+    /// The store's when the request went out.
+    pub state: State,
 }
 
 impl Answer {
@@ -91,6 +98,17 @@ impl Live {
         self.incoming.step_aside();
     }
 
+    /// Reads on to the end, unless that is further away than so many bytes.
+    pub async fn skip(&mut self, bytes: usize) -> Result<()> {
+        let mut read = 0;
+        while read <= bytes
+            && let Some(piece) = self.next().await?
+        {
+            read += piece.len();
+        }
+        Ok(())
+    }
+
     /// The next piece; at the end, when it is stored, `None`.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
         let piece = self.incoming.chunk().await?;
@@ -100,9 +118,9 @@ impl Live {
             }
             (Some(_), _) => self.record = None,
             (None, _) => {
-                if let Some(Record { store, ask, mut stored, body }) = self.record.take() {
+                if let Some(Record { store, ask, mut stored, body, state }) = self.record.take() {
                     stored.body = body.into();
-                    store.put(&ask.url, &ask.headers, Arc::new(stored)).await;
+                    store.put(&ask, Arc::new(stored), state).await;
                 }
             }
         }

@@ -13,7 +13,7 @@ use super::{
     budget::{self, Budget, Denied, Pass},
     limits::{Kind, Limited, told},
     retry,
-    transport::{Failed, Prepared, Redirects, Request, Stream},
+    transport::{Failed, Prepared, Request, Stream},
 };
 use crate::{
     error::{Error, NetworkError, NetworkFailure, Result, without_credentials},
@@ -64,6 +64,8 @@ pub struct Incoming {
     /// What was read of the body to find out what it is.
     peeked: Option<Bytes>,
     left: u64,
+    /// Whether it refuses because of a limit.
+    pub limited: bool,
     /// Counts as under way until the body is through.
     pass: Option<Pass>,
 }
@@ -110,7 +112,7 @@ pub async fn send(
     budget: Option<Arc<Budget>>,
     listener: Option<&Listener>,
 ) -> Result<Incoming> {
-    let prepared = Prepared::new(&request, Redirects::Return)?;
+    let prepared = Prepared::new(&request)?;
     let exchange = Exchange { prepared, timeout: request.timeout, budget, terms, listener };
     let retries = if retry::is_idempotent(&request.method) { terms.retries } else { 0 };
     let (mut attempt, mut refusals) = (0, 0);
@@ -192,7 +194,7 @@ impl Exchange<'_> {
                 return Attempt::Failed(error);
             }
         };
-        if stream.length().is_some_and(|length| length > self.terms.max_body_bytes)
+        if stream.length.is_some_and(|length| length > self.terms.max_body_bytes)
             && self.prepared.method() != "HEAD"
         {
             return Attempt::Broken(too_large(url));
@@ -204,6 +206,7 @@ impl Exchange<'_> {
             stream,
             peeked: None,
             left: self.terms.max_body_bytes,
+            limited: false,
             pass,
         };
         match self.limited(&mut incoming).await {
@@ -211,7 +214,10 @@ impl Exchange<'_> {
             Ok(Some(limited)) if self.terms.on_limit != OnLimit::Answer => {
                 Attempt::Limited(limited, Some(incoming.status))
             }
-            Ok(_) => Attempt::Answered(Box::new(incoming)),
+            Ok(limited) => {
+                incoming.limited = limited.is_some();
+                Attempt::Answered(Box::new(incoming))
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 //! The rules are those of [`http_cache`](crate::http_cache). Each hop of a redirect is looked up for itself.
 
 use std::{
+    collections::HashSet,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -14,7 +15,7 @@ use super::{
     answer::{Answer, Body, Record, Served, answer, live, serve},
     budget::Budget,
     exchange::{self, Incoming, Listener, Terms},
-    http_store::HttpStore,
+    http_store::{HttpStore, State},
     limits::Rules,
     redirect::{self, Ask},
     rotation,
@@ -30,6 +31,9 @@ use crate::{
 
 /// As many as the Fetch standard has.
 const MAX_REDIRECTS: usize = 20;
+/// So much of a redirect's body is read, and for so long, so that its connection may serve again.
+const REDIRECT_BYTES: usize = 64 << 10;
+const REDIRECT_WAIT: Duration = Duration::from_millis(50);
 
 /// Who sends one of these has a cache of his own (the Fetch standard: `no-store`).
 const CONDITIONAL: [&str; 5] =
@@ -65,12 +69,14 @@ pub struct Options {
     pub max_redirects: usize,
     /// See [`transport::Request::timeout`].
     pub timeout: Option<Duration>,
+    /// Whether it counts against the limits of its host.
+    pub metered: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let (mode, redirect) = (Mode::default(), Redirect::default());
-        Self { mode, redirect, max_redirects: MAX_REDIRECTS, timeout: None }
+        Self { mode, redirect, max_redirects: MAX_REDIRECTS, timeout: None, metered: true }
     }
 }
 
@@ -92,11 +98,18 @@ pub struct Fetcher {
     settings: Settings,
     /// The budget that the last request counted against.
     budget: Mutex<Option<Arc<Budget>>>,
+    /// Requests whose responses are being renewed behind the scenes.
+    renewing: Mutex<HashSet<String>>,
 }
 
 impl Fetcher {
     pub fn new(store: HttpStore, settings: Settings) -> Self {
-        Self { store: Arc::new(store), settings, budget: Mutex::default() }
+        Self {
+            store: Arc::new(store),
+            settings,
+            budget: Mutex::default(),
+            renewing: Mutex::default(),
+        }
     }
 
     pub fn store(&self) -> &Arc<HttpStore> {
@@ -152,7 +165,7 @@ impl Fetcher {
                 return Err(not_followed(&ask, "a redirect, which the caller did not want"));
             }
             if let Body::Live(live) = &mut answer.body {
-                while live.next().await?.is_some() {}
+                let _ = tokio::time::timeout(REDIRECT_WAIT, live.skip(REDIRECT_BYTES)).await;
             }
             ask = next.map_err(|reason| not_followed(&ask, reason))?;
         }
@@ -175,7 +188,7 @@ impl Fetcher {
             timeouts: self.settings.timeouts,
         };
         let budget = self.settings.api.as_ref().and_then(|(api, rules)| {
-            let own = api.origin() == ask.url.origin();
+            let own = options.metered && api.origin() == ask.url.origin();
             own.then(|| Budget::of(api, headers.first("authorization"), *rules))
         });
         if budget.is_some() {
@@ -212,7 +225,13 @@ impl Call<'_> {
             let none = Stored::new(504, Headers::default(), (0, 0));
             return Ok(answer(&none, ask, Served::Miss));
         }
-        if is_whole(ask) { self.ask_origin(stored).await } else { self.pass(Served::Miss).await }
+        if is_whole(ask) {
+            return self.ask_origin(stored).await;
+        }
+        match self.pass(Served::Miss).await {
+            Err(error) => self.instead_of_error(stored.as_deref()).ok_or(error),
+            answer => answer,
+        }
     }
 
     /// What the store answers, or what it has that does not do.
@@ -251,17 +270,23 @@ impl Call<'_> {
         Ok(live(incoming, ask, served, None))
     }
 
-    /// Asks the origin behind the scenes. Nobody hears of a failure: what is stored serves on until its time is up.
+    /// Asks the origin behind the scenes, once for all who ask meanwhile. Nobody hears of a failure: what is stored serves on
+    /// until its time is up.
     fn renew(&self, stored: Arc<Stored>) {
         let (fetcher, ask) = (Arc::clone(self.fetcher), self.ask.clone());
+        let name = format!("{} {:?}", ask.url, ask.headers);
+        if !fetcher.renewing.lock().insert(name.clone()) {
+            return;
+        }
+        let options = Options { timeout: self.options.timeout, ..Options::default() };
         runtime::spawn(async move {
-            let options = Options::default();
             let call = Call { fetcher: &fetcher, ask: &ask, options, listener: None };
-            let Ok(Answer { body: Body::Live(mut live), .. }) = call.ask_origin(Some(stored)).await
-            else {
-                return;
-            };
-            while let Ok(Some(_)) = live.next().await {}
+            if let Ok(Answer { body: Body::Live(mut live), .. }) =
+                call.ask_origin(Some(stored)).await
+            {
+                while let Ok(Some(_)) = live.next().await {}
+            }
+            fetcher.renewing.lock().remove(&name);
         });
     }
 
@@ -293,46 +318,74 @@ impl Call<'_> {
             (None, Some(precedent)) => Some(&precedent.stored),
             _ => None,
         };
-        let requested_at = now();
+        let asked = Asked { at: now(), state: fetcher.store.state() };
         let sent = fetcher.send(ask, &headers, options, self.listener).await;
-        let times = (requested_at, now());
-        let offline = fetcher.settings.offline == Offline::Auto;
         match (sent, validated) {
-            (Err(error), _) => self.instead_of_error(stored.as_deref(), offline).ok_or(error),
-            (Ok(incoming), Some(stored)) if incoming.status == 304 => {
-                Ok(self.revalidated(stored, incoming.headers, times))
+            (Err(error), _) => self.instead_of_error(stored.as_deref()).ok_or(error),
+            (Ok(incoming), Some(known)) if incoming.status == 304 => {
+                let is_whole =
+                    foreign.as_ref().is_none_or(|other| other.suffices(&incoming.headers));
+                if known.is_confirmed_by(&incoming.headers) && is_whole {
+                    return Ok(self.revalidated(known, incoming.headers, asked));
+                }
+                drop(incoming);
+                self.ask_plainly().await
             }
             (Ok(incoming), _) if decision::is_failure(incoming.status) => {
-                let instead = self.instead_of_error(stored.as_deref(), false);
-                Ok(instead.unwrap_or_else(|| self.received(incoming, times)))
+                let instead = self.instead_of_status(stored.as_deref());
+                Ok(instead.unwrap_or_else(|| self.received(incoming, asked)))
             }
             (Ok(incoming), _) => {
-                let gone = matches!(incoming.status, 401 | 404 | 410);
+                let gone = match incoming.status {
+                    401 | 404 | 410 => true,
+                    403 => !incoming.limited,
+                    _ => false,
+                };
                 if gone && stored.is_some() {
                     fetcher.store.invalidate(&ask.url).await;
                 }
-                Ok(self.received(incoming, times))
+                Ok(self.received(incoming, asked))
             }
         }
     }
 
-    fn instead_of_error(&self, stored: Option<&Stored>, offline: bool) -> Option<Answer> {
+    /// Asks anew for what a 304 did not tell: it confirmed another response than the one it was asked about (RFC 9111 section
+    /// 4.3.4), or less than all of it.
+    async fn ask_plainly(&self) -> Result<Answer> {
+        let Self { fetcher, ask, options, listener } = *self;
+        let asked = Asked { at: now(), state: fetcher.store.state() };
+        let incoming = fetcher.send(ask, &ask.headers, options, listener).await?;
+        Ok(self.received(incoming, asked))
+    }
+
+    /// What is stored, where the network is gone.
+    fn instead_of_error(&self, stored: Option<&Stored>) -> Option<Answer> {
+        self.instead(stored, self.fetcher.settings.offline == Offline::Auto)
+    }
+
+    /// What is stored, where the server fails.
+    fn instead_of_status(&self, stored: Option<&Stored>) -> Option<Answer> {
+        self.instead(stored, false)
+    }
+
+    fn instead(&self, stored: Option<&Stored>, offline: bool) -> Option<Answer> {
         let (stored, now) = (stored?, now());
         let allowed = decision::may_replace_error(stored, &self.ask.headers, offline, now);
         allowed.then(|| serve(stored, self.ask, Served::Stale, now))?
     }
 
-    fn revalidated(&self, known: &Stored, news: Headers, times: (Millis, Millis)) -> Answer {
+    fn revalidated(&self, known: &Stored, news: Headers, asked: Asked) -> Answer {
         let mut stored = known.clone();
-        stored.freshen(news, times);
+        stored.freshen(news, (asked.at, now()));
         let answer = answer(&stored, self.ask, Served::Revalidated);
         if !CacheControl::of_request(&self.ask.headers).no_store {
-            self.fetcher.store.renew(&self.ask.url, &self.ask.headers, known, stored);
+            self.fetcher.store.renew(self.ask, known, stored, asked.state);
         }
         answer
     }
 
-    fn received(&self, incoming: Incoming, times: (Millis, Millis)) -> Answer {
+    fn received(&self, incoming: Incoming, asked: Asked) -> Answer {
+        let times = (asked.at, now());
         let stored = Stored::new(incoming.status, incoming.headers.clone(), times);
         let kept = storability::may_be_stored(&self.ask.headers, incoming.status, &stored.headers)
             && stored.is_useful();
@@ -341,9 +394,17 @@ impl Call<'_> {
             ask: self.ask.clone(),
             stored,
             body: Vec::new(),
+            state: asked.state,
         });
         live(incoming, self.ask, Served::Miss, record)
     }
+}
+
+/// When a request went out.
+#[derive(Clone, Copy)]
+struct Asked {
+    at: Millis,
+    state: State,
 }
 
 fn is_cacheable(ask: &Ask) -> bool {

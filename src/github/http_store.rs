@@ -1,11 +1,12 @@
 //! Where responses are kept: in memory within a bound, and on disk ([`Disk`]) within another.
 //!
 //! A URL has an *index*: the sets of fields its responses vary by, and a generation. The key of a response is
-//! a keyed hash of the index's generation and of what the request says in those fields and in its [`CREDENTIALS`]. So
+//! a keyed hash of the index's generation and of what the request says in those fields and in its credentials. So
 //! no token and no cookie is ever at rest, who has another finds nothing, and a new generation makes all
 //! responses of a URL unreachable at once. The secret of the hash is a file beside the log, for the user alone.
 
 use std::{
+    collections::VecDeque,
     fs::{self, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
@@ -21,6 +22,7 @@ use ring::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::redirect::Ask;
 use crate::{
     cache::{Disk, Entry, Key, Stamp, disk::Extent},
     error::{Result, SystemError},
@@ -29,10 +31,13 @@ use crate::{
 };
 
 const SECRET_FILE: &str = "secret";
-/// By these responses are kept apart, whatever they say they vary by.
-const CREDENTIALS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
+/// By these responses are kept apart to the letter, whatever they say they vary by. A `Host` of one's own names another
+/// resource than the URL.
+const APART: [&str; 4] = ["authorization", "cookie", "host", "proxy-authorization"];
 /// What an entry counts for in memory beside its bytes.
 const OVERHEAD: usize = 256;
+/// So many URLs that were outdated of late are known, for those under way.
+const MOST_OUTDATED: usize = 1_024;
 /// So many sets of fields a URL's responses may vary by.
 const MAX_SETS: usize = 8;
 
@@ -57,7 +62,47 @@ pub struct HttpStore {
     folder: PathBuf,
     memory: Cache<Key, Record>,
     disk: Mutex<Disk>,
-    secret: OnceLock<hmac::Key>,
+    secret: OnceLock<Secret>,
+    outdated: Mutex<Outdated>,
+}
+
+struct Secret {
+    bytes: [u8; 32],
+    key: hmac::Key,
+}
+
+/// How much has been forgotten. What was asked for before is not stored after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct State(u64);
+
+/// What was forgotten of late.
+#[derive(Default)]
+struct Outdated {
+    count: u64,
+    /// The latest of them: which URL, and its number.
+    urls: VecDeque<(Url, u64)>,
+    /// Of the last whose URL is not kept, or that was about all.
+    others: u64,
+}
+
+impl Outdated {
+    fn add(&mut self, url: Option<Url>) {
+        self.count += 1;
+        match url {
+            Some(url) => self.urls.push_back((url, self.count)),
+            None => self.others = self.count,
+        }
+        if self.urls.len() > MOST_OUTDATED
+            && let Some((_, number)) = self.urls.pop_front()
+        {
+            self.others = self.others.max(number);
+        }
+    }
+
+    fn is_outdated(&self, url: &Url, asked: State) -> bool {
+        let of_url = self.urls.iter().any(|(known, number)| known == url && *number > asked.0);
+        of_url || self.others > asked.0
+    }
 }
 
 impl HttpStore {
@@ -72,12 +117,12 @@ impl HttpStore {
         };
         let memory = Cache::builder().max_capacity(max_memory_bytes).weigher(weight).build();
         let disk = Mutex::new(Disk::new(&folder, max_disk_bytes));
-        Self { folder, memory, disk, secret: OnceLock::new() }
+        Self { folder, memory, disk, secret: OnceLock::new(), outdated: Mutex::default() }
     }
 
     /// The response that answers such a request, fresh or not, if it is in memory.
     pub fn in_memory(&self, url: &Url, request: &Headers) -> Option<Arc<Stored>> {
-        let secret = self.secret.get()?;
+        let secret = &self.secret.get()?.key;
         let Some(Record::Index(index)) = self.memory.get(&url_key(secret, url)) else {
             return None;
         };
@@ -104,13 +149,24 @@ impl HttpStore {
         .flatten()
     }
 
-    /// Stores the response to such a request. A disk that fails costs what it would have kept.
-    pub async fn put(self: &Arc<Self>, url: &Url, request: &Headers, stored: Arc<Stored>) {
-        let (url, request) = (url.clone(), request.clone());
+    /// For [`Self::put`], before a request goes out.
+    pub fn state(&self) -> State {
+        State(self.outdated.lock().count)
+    }
+
+    /// Stores the response to a request that went out in that state, unless it is outdated since. A disk that fails costs what
+    /// it would have kept.
+    pub async fn put(self: &Arc<Self>, ask: &Ask, stored: Arc<Stored>, asked: State) {
+        let (url, request) = (ask.url.clone(), ask.headers.clone());
         let Some(set) = vary::fields(&stored.headers) else { return };
         self.blocking(move |store| {
-            let secret = store.secret();
+            let Secret { bytes, key: secret } = store.secret();
             let url_key = url_key(secret, &url);
+            // Whoever outdates it from here on waits for the end of this.
+            let outdated = store.outdated.lock();
+            if outdated.is_outdated(&url, asked) {
+                return;
+            }
             let known = store.index(url_key);
             let mut index = known.as_deref().cloned().unwrap_or_else(Index::new);
             index.sets.retain(|other| *other != set);
@@ -125,7 +181,11 @@ impl HttpStore {
             store.memory.insert(url_key, Record::Index(Arc::new(index)));
             entries.push((key, entry(key, &*stored, stored.body.to_vec())));
             store.memory.insert(key, Record::Response(stored));
-            let _ = store.disk.lock().put(entries);
+            let mut disk = store.disk.lock();
+            drop(outdated);
+            let _ = disk.put(entries);
+            // The folder may have been deleted under our feet.
+            let _ = kept_secret(&store.folder, *bytes);
         })
         .await;
     }
@@ -142,25 +202,27 @@ impl HttpStore {
 
     /// Stores a response that the origin has just confirmed, `known` before. Nobody waits for the disk, which keeps what
     /// it has where that serves as well: it would have to be validated again all the same.
-    pub fn renew(self: &Arc<Self>, url: &Url, request: &Headers, known: &Stored, news: Stored) {
-        let in_memory = self.replace_in_memory(url, request, &news);
+    pub fn renew(self: &Arc<Self>, ask: &Ask, known: &Stored, news: Stored, asked: State) {
+        let in_memory = self.replace_in_memory(&ask.url, &ask.headers, &news);
         let as_good = news.lifetime() == 0 && news.conditions() == known.conditions();
         if in_memory && as_good {
             return;
         }
-        let (store, url, request) = (Arc::clone(self), url.clone(), request.clone());
-        runtime::spawn(async move { store.put(&url, &request, Arc::new(news)).await });
+        let (store, ask) = (Arc::clone(self), ask.clone());
+        runtime::spawn(async move { store.put(&ask, Arc::new(news), asked).await });
     }
 
     /// Whether there was one to replace that varies by the same.
     fn replace_in_memory(&self, url: &Url, request: &Headers, news: &Stored) -> bool {
-        let (Some(secret), Some(set)) = (self.secret.get(), vary::fields(&news.headers)) else {
+        let (Some(Secret { key, .. }), Some(set)) =
+            (self.secret.get(), vary::fields(&news.headers))
+        else {
             return false;
         };
-        let Some(Record::Index(index)) = self.memory.get(&url_key(secret, url)) else {
+        let Some(Record::Index(index)) = self.memory.get(&url_key(key, url)) else {
             return false;
         };
-        let key = index.key(secret, url, &set, request);
+        let key = index.key(key, url, &set, request);
         let known = index.sets.first() == Some(&set) && self.memory.contains_key(&key);
         if known {
             self.memory.insert(key, Record::Response(Arc::new(news.clone())));
@@ -172,6 +234,7 @@ impl HttpStore {
     pub async fn invalidate(self: &Arc<Self>, url: &Url) {
         let url = url.clone();
         self.blocking(move |store| {
+            store.outdated.lock().add(Some(url.clone()));
             let Some(secret) = store.known_secret() else { return };
             let key = url_key(secret, &url);
             store.memory.invalidate(&key);
@@ -182,6 +245,7 @@ impl HttpStore {
 
     /// Forgets all responses.
     pub async fn clear(self: &Arc<Self>) -> Result<()> {
+        self.outdated.lock().add(None);
         self.memory.invalidate_all();
         self.on_disk("unlink", Disk::clear).await
     }
@@ -238,18 +302,24 @@ impl HttpStore {
     /// The secret of this folder, if there is one: without it nothing is stored.
     fn known_secret(&self) -> Option<&hmac::Key> {
         if self.secret.get().is_none() {
-            let bytes = read_secret(&self.folder)?;
-            let _ = self.secret.set(hmac::Key::new(hmac::HMAC_SHA256, &bytes));
+            let _ = self.secret.set(Secret::new(read_secret(&self.folder)?));
         }
-        self.secret.get()
+        self.secret.get().map(|secret| &secret.key)
     }
 
-    /// The secret of this folder, which is made if there is none. Where it can be neither read nor written, one for this process alone.
-    fn secret(&self) -> &hmac::Key {
+    /// The secret of this folder, which is made if there is none. Where it can be neither read nor written, one for this
+    /// process alone.
+    fn secret(&self) -> &Secret {
         self.secret.get_or_init(|| {
-            let bytes = secret_in(&self.folder).unwrap_or_else(|_| random());
-            hmac::Key::new(hmac::HMAC_SHA256, &bytes)
+            let new = random();
+            Secret::new(kept_secret(&self.folder, new).unwrap_or(new))
         })
+    }
+}
+
+impl Secret {
+    fn new(bytes: [u8; 32]) -> Self {
+        Self { bytes, key: hmac::Key::new(hmac::HMAC_SHA256, &bytes) }
     }
 }
 
@@ -262,12 +332,18 @@ impl Index {
         let mut hash = Hash::new(secret, b"response");
         hash.add(&self.generation);
         hash.add(url.as_str().as_bytes());
-        for name in CREDENTIALS.into_iter().chain(set.iter().map(String::as_str)) {
+        let mut add = |name: &str, value: Option<String>| {
             hash.add(name.as_bytes());
             // Absent and empty are not the same.
-            let value = vary::value(request, name);
             hash.add(&[u8::from(value.is_some())]);
             hash.add(value.unwrap_or_default().as_bytes());
+        };
+        for name in APART {
+            let values: Vec<&str> = request.all(name).collect();
+            add(name, (!values.is_empty()).then(|| values.join("\n")));
+        }
+        for name in set {
+            add(name, vary::value(request, name));
         }
         hash.finish()
     }
@@ -318,22 +394,21 @@ fn read_secret(folder: &Path) -> Option<[u8; 32]> {
     fs::read(folder.join(SECRET_FILE)).ok()?.try_into().ok()
 }
 
-/// The secret in the folder, which is made if there is none. Of several who make one at once, one wins: the file
+/// The secret in the folder, which is `new` if there was none. Of several who make one at once, one wins: the file
 /// appears with its content.
-fn secret_in(folder: &Path) -> io::Result<[u8; 32]> {
+fn kept_secret(folder: &Path, new: [u8; 32]) -> io::Result<[u8; 32]> {
     let path = folder.join(SECRET_FILE);
     if let Some(secret) = read_secret(folder) {
         return Ok(secret);
     }
     make_private(folder)?;
-    let secret: [u8; 32] = random();
     let name: [u8; 8] = random();
     let draft = folder.join(format!(".{SECRET_FILE}-{}", hex::encode(name)));
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(&draft).and_then(|mut file| file.write_all(&secret));
+    let written = options.open(&draft).and_then(|mut file| file.write_all(&new));
     // A damaged secret is replaced; a whole one that somebody else made meanwhile stays.
     let linked = written.and_then(|()| match fs::hard_link(&draft, &path) {
         Err(_) if read_secret(folder).is_none() => fs::rename(&draft, &path),
@@ -375,13 +450,58 @@ mod tests {
         store.find(url, &headers(request)).await.map(|stored| stored.body.to_vec())
     }
 
+    fn ask(url: &Url, request: &[(&str, &str)]) -> Ask {
+        Ask { method: "GET".to_owned(), url: url.clone(), headers: headers(request), body: None }
+    }
+
+    async fn put(store: &Arc<HttpStore>, url: &Url, request: &[(&str, &str)], new: Arc<Stored>) {
+        store.put(&ask(url, request), new, store.state()).await;
+    }
+
+    #[tokio::test]
+    async fn what_was_asked_for_before_it_was_outdated_is_not_stored() {
+        let folder = TempDir::new().unwrap();
+        let store = open(&folder);
+        let [url, other] = ["a", "b"].map(|name| Url::parse(&format!("https://{name}/")).unwrap());
+        let before = store.state();
+        store.invalidate(&url).await;
+        put(&store, &other, &[], stored("", "made the secret")).await;
+        store.put(&ask(&url, &[]), stored("", "old"), before).await;
+        assert_eq!(body(&store, &url, &[]).await, None);
+        let before = store.state();
+        store.invalidate(&url).await;
+        store.put(&ask(&url, &[]), stored("", "old"), before).await;
+        store.put(&ask(&other, &[]), stored("", "other"), before).await;
+        assert_eq!(body(&store, &url, &[]).await, None);
+        assert_eq!(body(&store, &other, &[]).await.unwrap(), b"other");
+        store.clear().await.unwrap();
+        store.put(&ask(&other, &[]), stored("", "other"), before).await;
+        assert_eq!(body(&store, &other, &[]).await, None);
+        put(&store, &url, &[], stored("", "new")).await;
+        assert_eq!(body(&store, &url, &[]).await.unwrap(), b"new");
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_was_deleted_gets_its_secret_again() {
+        let folder = TempDir::new().unwrap();
+        let (store, url) = (open(&folder), Url::parse("https://a.example/").unwrap());
+        put(&store, &url, &[], stored("", "1")).await;
+        fs::remove_dir_all(folder.path().join("http")).unwrap();
+        put(&store, &url, &[], stored("", "2")).await;
+        // The index went with the folder; it is in memory only.
+        assert_eq!(body(&store, &url, &[]).await.unwrap(), b"2");
+        let other = Url::parse("https://b.example/").unwrap();
+        put(&store, &other, &[], stored("", "3")).await;
+        assert_eq!(body(&open(&folder), &other, &[]).await.unwrap(), b"3");
+    }
+
     #[tokio::test]
     async fn responses_are_kept_apart_by_credential_and_by_what_they_vary_by() {
         let folder = TempDir::new().unwrap();
         let store = open(&folder);
         let url = Url::parse("https://a.example/").unwrap();
         let mine = [("Authorization", "Bearer mine"), ("Accept", "a"), ("Cookie", "sid=mine")];
-        store.put(&url, &headers(&mine), stored("accept", "mine")).await;
+        put(&store, &url, &mine, stored("accept", "mine")).await;
         for store in [&store, &open(&folder)] {
             assert_eq!(body(store, &url, &mine).await.unwrap(), b"mine");
             let others = [("Authorization", "Bearer x"), ("Cookie", "sid=x")];
@@ -392,7 +512,7 @@ mod tests {
             assert_eq!(body(store, &url, &[mine[0], ("Accept", "b"), mine[2]]).await, None);
         }
         store.invalidate(&url).await;
-        store.put(&url, &headers(&[]), stored("accept", "anybody's")).await;
+        put(&store, &url, &[], stored("accept", "anybody's")).await;
         for store in [&store, &open(&folder)] {
             assert_eq!(body(store, &url, &mine).await, None);
             assert_eq!(body(store, &url, &[]).await.unwrap(), b"anybody's");
@@ -404,7 +524,7 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let url = Url::parse("https://a.example/").unwrap();
         let mine = [("Authorization", "Bearer s3cret"), ("Cookie", "c00kie")];
-        open(&folder).put(&url, &headers(&mine), stored("authorization, cookie", "b")).await;
+        put(&open(&folder), &url, &mine, stored("authorization, cookie", "b")).await;
         let mut folders = vec![folder.path().to_owned()];
         let mut files = 0;
         while let Some(next) = folders.pop() {
@@ -422,7 +542,7 @@ mod tests {
         fs::write(folder.path().join("http").join(SECRET_FILE), "torn").unwrap();
         let store = open(&folder);
         assert_eq!(body(&store, &url, &mine).await, None);
-        store.put(&url, &headers(&mine), stored("", "new")).await;
+        put(&store, &url, &mine, stored("", "new")).await;
         assert_eq!(body(&open(&folder), &url, &mine).await.unwrap(), b"new");
     }
 }

@@ -27,12 +27,17 @@ pub fn next(ask: &Ask, status: u16, response: &Headers) -> Option<Result<Ask, &'
     if !matches!(status, 301 | 302 | 303 | 307 | 308) {
         return None;
     }
-    let Ok(mut url) = ask.url.join(location) else { return Some(Err("its target is no URL")) };
+    let Ok(mut url) = ask.url.join(&text_of(location)) else {
+        return Some(Err("its target is no URL"));
+    };
     if !matches!(url.scheme(), "http" | "https") {
         return Some(Err("a redirect to another scheme"));
     }
     if ask.url.scheme() == "https" && url.scheme() != "https" {
         return Some(Err("a redirect leaves https"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Some(Err("a redirect to a URL with credentials"));
     }
     url.set_fragment(None);
     let mut next = Ask { url, ..ask.clone() };
@@ -50,6 +55,12 @@ pub fn next(ask: &Ask, status: u16, response: &Headers) -> Option<Result<Ask, &'
         CREDENTIALS.iter().for_each(|name| next.headers.remove(name));
     }
     Some(Ok(next))
+}
+
+/// A field's bytes, of which each is a character here, as the text that they are if they are UTF-8.
+fn text_of(field: &str) -> String {
+    let bytes: Option<Vec<u8>> = field.chars().map(|byte| u8::try_from(byte).ok()).collect();
+    bytes.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_else(|| field.to_owned())
 }
 
 #[cfg(test)]
@@ -78,6 +89,13 @@ mod tests {
             let other = follow("GET", 302, other).unwrap().unwrap();
             assert!(!other.headers.contains("authorization") && other.headers.contains("a"));
         }
+    }
+
+    #[test]
+    fn a_target_in_utf8_is_read_as_such() {
+        let field: String = "/café".bytes().map(char::from).collect();
+        assert_eq!(follow("GET", 302, &field).unwrap().unwrap().url.path(), "/caf%C3%A9");
+        assert!(follow("GET", 302, "https://u:p@a.example/").unwrap().is_err());
     }
 
     #[test]

@@ -28,11 +28,18 @@ const OF_THE_CONTENT: [&str; 6] = [
 pub struct Precedent {
     pub stored: Arc<Stored>,
     etag: String,
+    /// Whether there are more pages, whose addresses are of the token that it was stored for.
+    has_links: bool,
 }
 
 impl Precedent {
     pub fn condition(&self) -> (&'static str, &str) {
         ("if-none-match", &self.etag)
+    }
+
+    /// Whether a 304 tells all that the stored response does not. GitHub leaves out the `Link` of some.
+    pub fn suffices(&self, not_modified: &Headers) -> bool {
+        !self.has_links || not_modified.contains("link")
     }
 }
 
@@ -54,7 +61,8 @@ pub async fn precedent(
     // A 304 need not repeat it.
     headers.set("etag", etag.clone());
     let stored = Stored { headers, ..Stored::clone(&other) };
-    Some(Precedent { stored: Arc::new(stored), etag })
+    let has_links = other.headers.contains("link");
+    Some(Precedent { stored: Arc::new(stored), etag, has_links })
 }
 
 fn etag(request: &Headers, body: &[u8]) -> String {

@@ -1,19 +1,29 @@
-//! HTTP itself: one shared client, and failures told apart.
+//! HTTP itself: one attempt, and failures told apart.
 //!
-//! Connections are kept alive, HTTP/2, gzip, brotli and zstd are spoken, proxies come from the environment. Credentials
-//! do not follow a redirect to another host, and no redirect leaves `https`.
+//! Connections are kept alive and shared by the process, HTTP/2, gzip, brotli and zstd are spoken, proxies come from the
+//! environment. Redirects are the caller's to follow.
 
-use std::{collections::HashMap, sync::LazyLock, time::Duration};
+mod body;
+mod failure;
+mod upload;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use reqwest::{
     Client, Method, Url,
-    header::{HeaderMap, HeaderName, HeaderValue},
+    header::{ACCEPT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue},
     redirect,
 };
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
+use self::upload::Upload;
 use crate::{
     error::{Error, NetworkError, NetworkFailure, Result, without_credentials},
     tls,
@@ -22,7 +32,18 @@ use crate::{
 /// The longest body: what a JavaScript string holds on 64-bit machines, about 512 MiB.
 const MAX_BODY_BYTES: usize = 0x1fff_ffe8;
 
-const MAX_REDIRECTS: usize = 10;
+/// What says how a message is framed is not the caller's to say (the Fetch standard has these, and more, as forbidden).
+const FRAMING: [&str; 9] = [
+    "connection",
+    "content-length",
+    "expect",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
 
 /// How long to wait for what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,13 +73,6 @@ pub struct Request {
     /// For the whole exchange; `None` leaves it to the others.
     pub timeout: Option<Duration>,
     pub timeouts: Timeouts,
-}
-
-impl Request {
-    pub fn get(url: String, headers: Vec<(String, String)>) -> Self {
-        let (method, timeouts) = ("GET".to_owned(), Timeouts::default());
-        Self { method, url, headers, body: None, timeout: None, timeouts }
-    }
 }
 
 /// A complete answer of any status.
@@ -95,20 +109,6 @@ impl Response {
     }
 }
 
-/// Sends `request` and reads the whole answer.
-pub async fn send(request: Request) -> Result<Response> {
-    let prepared = Prepared::new(&request, Redirects::Follow)?;
-    let answer = prepared.execute(request.timeout).await.map_err(|failed| failed.error)?;
-    let url = answer.url().to_string();
-    let (status, headers) = (answer.status().as_u16(), pairs(answer.headers()));
-    let mut stream = Stream { status, headers, url: request.url, response: answer };
-    let mut body = Vec::new();
-    while let Some(piece) = stream.chunk().await? {
-        append(&mut body, &piece, &stream.url)?;
-    }
-    Ok(Response { status, headers: stream.headers, body, url })
-}
-
 /// Adds a piece to a body that is read whole.
 pub fn append(body: &mut Vec<u8>, piece: &[u8], url: &str) -> Result<()> {
     if body.len() + piece.len() > MAX_BODY_BYTES {
@@ -124,8 +124,10 @@ pub struct Stream {
     pub status: u16,
     /// As [`Response::headers`].
     pub headers: Vec<(String, String)>,
+    /// Of the body, if it was told and the body is not encoded.
+    pub length: Option<u64>,
     url: String,
-    response: reqwest::Response,
+    body: body::Incoming,
 }
 
 /// Why no answer began.
@@ -136,16 +138,10 @@ pub struct Failed {
 }
 
 impl Stream {
-    /// The length of the body, if it was told and the body is not encoded.
-    pub fn length(&self) -> Option<u64> {
-        self.response.content_length()
-    }
-
     /// The next piece of the body, decoded; `None` at its end. A body that breaks off is an error.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
-        let fail =
-            |error: reqwest::Error| NetworkError::new(failure(&error), &self.url, root(&error));
-        Ok(self.response.chunk().await.map_err(fail)?)
+        let failed = |error| failure::of_body(&error, &self.url);
+        Ok(self.body.chunk().await.map_err(failed)?)
     }
 }
 
@@ -156,11 +152,12 @@ pub struct Prepared {
     url: Url,
     headers: HeaderMap,
     body: Option<Bytes>,
+    idle: Duration,
 }
 
 impl Prepared {
     /// Fails if there is no such request.
-    pub fn new(request: &Request, redirects: Redirects) -> Result<Self, NetworkError> {
+    pub fn new(request: &Request) -> Result<Self, NetworkError> {
         let invalid = |failure, reason: String| NetworkError::new(failure, &request.url, reason);
         let invalid_url = |reason| invalid(NetworkFailure::InvalidUrl, reason);
         let invalid_request = |reason| invalid(NetworkFailure::InvalidRequest, reason);
@@ -179,10 +176,18 @@ impl Prepared {
             else {
                 return Err(invalid_request(format!("the header '{name}' is not valid")));
             };
-            headers.insert(header, value);
+            if !FRAMING.contains(&header.as_str()) {
+                headers.insert(header, value);
+            }
         }
-        let client = client(&request.url, redirects, request.timeouts)?;
-        Ok(Self { client, method, url, headers, body: request.body.clone() })
+        headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static(body::ACCEPTED));
+        let body = request.body.clone().filter(|body| !body.is_empty());
+        if body.is_none() && matches!(method, Method::POST | Method::PUT | Method::PATCH) {
+            // RFC 9110 section 8.6: it tells that there is none.
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        let client = client(&request.url, request.timeouts.connect)?;
+        Ok(Self { client, method, url, headers, body, idle: request.timeouts.idle })
     }
 
     pub fn method(&self) -> &str {
@@ -195,29 +200,53 @@ impl Prepared {
 
     /// Sends it and hands the body on as it arrives. The `timeout` is for all of it.
     pub async fn open(&self, timeout: Option<Duration>) -> Result<Stream, Failed> {
-        let response = self.execute(timeout).await?;
-        let (status, headers) = (response.status().as_u16(), pairs(response.headers()));
-        Ok(Stream { status, headers, url: self.url.to_string(), response })
-    }
-
-    async fn execute(&self, timeout: Option<Duration>) -> Result<reqwest::Response, Failed> {
-        let mut request = reqwest::Request::new(self.method.clone(), self.url.clone());
-        *request.timeout_mut() = timeout;
-        request.headers_mut().clone_from(&self.headers);
-        *request.body_mut() = self.body.clone().map(Into::into);
-        let url = self.url.as_str();
-        let response = self.client.execute(request).await.map_err(|error| Failed {
-            error: NetworkError::new(failure(&error), url, root(&error)),
-            reached: !error.is_connect(),
-        })?;
+        let mut response = self.execute(timeout).await?;
+        let status = response.status();
         let has = |name| response.headers().contains_key(name);
         if has("transfer-encoding") && has("content-length") {
             // RFC 9112 section 6.1: it "ought to be handled as an error".
-            let reason = "it has a length and chunks at once";
-            let error = NetworkError::new(NetworkFailure::Protocol, url, reason);
-            return Err(Failed { error, reached: true });
+            return Err(self.not_http("it has a length and chunks at once"));
         }
-        Ok(response)
+        if !(200..600).contains(&status.as_u16()) {
+            return Err(self.not_http(&format!("there is no status {}", status.as_u16())));
+        }
+        let codings = body::codings(&self.method, status, response.headers_mut());
+        let length = response.content_length().filter(|_| codings.is_empty());
+        let (status, headers) = (status.as_u16(), pairs(response.headers()));
+        let body = body::Incoming::new(response.into(), codings, self.idle);
+        Ok(Stream { status, headers, length, url: self.url.to_string(), body })
+    }
+
+    /// The head of the answer. The silence is counted from the last piece of the body that went out.
+    async fn execute(&self, timeout: Option<Duration>) -> Result<reqwest::Response, Failed> {
+        let moved = Arc::new(Notify::new());
+        let mut request = reqwest::Request::new(self.method.clone(), self.url.clone());
+        *request.timeout_mut() = timeout;
+        request.headers_mut().clone_from(&self.headers);
+        *request.body_mut() = self.body.clone().map(|body| Upload::body(body, &moved));
+        let answer = self.client.execute(request);
+        tokio::pin!(answer);
+        loop {
+            tokio::select! {
+                biased;
+                answer = &mut answer => return answer.map_err(|error| Failed {
+                    error: failure::of_request(&error, self.url.as_str()),
+                    reached: !error.is_connect(),
+                }),
+                () = moved.notified() => {}
+                () = tokio::time::sleep(self.idle) => {
+                    let silence = format!("nothing came for {} ms", self.idle.as_millis());
+                    let url = self.url.as_str();
+                    let error = NetworkError::new(NetworkFailure::Timeout, url, silence);
+                    return Err(Failed { error, reached: true });
+                }
+            }
+        }
+    }
+
+    fn not_http(&self, reason: &str) -> Failed {
+        let error = NetworkError::new(NetworkFailure::Protocol, self.url.as_str(), reason);
+        Failed { error, reached: true }
     }
 }
 
@@ -233,101 +262,23 @@ fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
     headers.iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect()
 }
 
-/// Who follows redirects.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Redirects {
-    /// The client.
-    Follow,
-    /// The caller.
-    Return,
-}
-
 /// The clients of the process: their pools of connections are worth sharing.
-fn client(url: &str, redirects: Redirects, timeouts: Timeouts) -> Result<Client, NetworkError> {
-    static CLIENTS: LazyLock<Mutex<HashMap<(Redirects, Timeouts), Client>>> =
-        LazyLock::new(Mutex::default);
+fn client(url: &str, connect: Duration) -> Result<Client, NetworkError> {
+    static CLIENTS: LazyLock<Mutex<HashMap<Duration, Client>>> = LazyLock::new(Mutex::default);
     let mut clients = CLIENTS.lock();
-    if let Some(client) = clients.get(&(redirects, timeouts)) {
+    if let Some(client) = clients.get(&connect) {
         return Ok(client.clone());
     }
     let failed = |reason: String| NetworkError::new(NetworkFailure::Tls, url, reason);
     let mut tls = tls::client_config().map_err(|error| failed(error.to_string()))?;
     // A configuration that is handed in is taken as it is: without these HTTP/2 is never agreed on.
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    let policy = match redirects {
-        Redirects::Follow => redirect::Policy::custom(follow),
-        Redirects::Return => redirect::Policy::none(),
-    };
     let client = Client::builder()
         .tls_backend_preconfigured(tls)
-        .connect_timeout(timeouts.connect)
-        .read_timeout(timeouts.idle)
-        .redirect(policy)
+        .connect_timeout(connect)
+        .redirect(redirect::Policy::none())
         .build()
-        .map_err(|error| failed(root(&error).to_string()))?;
-    clients.insert((redirects, timeouts), client.clone());
+        .map_err(|error| failed(failure::root(&error).to_string()))?;
+    clients.insert(connect, client.clone());
     Ok(client)
-}
-
-fn follow(attempt: redirect::Attempt<'_>) -> redirect::Action {
-    let leaves_https = attempt.url().scheme() != "https"
-        && attempt.previous().last().is_some_and(|from| from.scheme() == "https");
-    if leaves_https {
-        attempt.error("a redirect leaves https")
-    } else if attempt.previous().len() > MAX_REDIRECTS {
-        attempt.error("too many redirects")
-    } else {
-        attempt.follow()
-    }
-}
-
-fn failure(error: &reqwest::Error) -> NetworkFailure {
-    if error.is_timeout() {
-        NetworkFailure::Timeout
-    } else if error.is_redirect() {
-        NetworkFailure::Redirect
-    } else if causes(error).any(|cause| cause.is::<rustls::Error>()) {
-        NetworkFailure::Tls
-    } else if error.is_dns() {
-        NetworkFailure::Dns
-    } else if error.is_connect() {
-        NetworkFailure::Connect
-    } else if !causes(error).any(is_broken_off)
-        && (error.is_decode() || causes(error).any(is_unparsable))
-    {
-        NetworkFailure::Protocol
-    } else {
-        NetworkFailure::Reset
-    }
-}
-
-fn is_unparsable(cause: &(dyn std::error::Error + 'static)) -> bool {
-    cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse)
-}
-
-fn is_broken_off(cause: &(dyn std::error::Error + 'static)) -> bool {
-    use std::io::ErrorKind;
-    let ended = |error: &std::io::Error| {
-        matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset)
-    };
-    cause.downcast_ref().is_some_and(ended)
-        || cause.downcast_ref().is_some_and(hyper::Error::is_incomplete_message)
-}
-
-/// The error and all it was caused by, outermost first.
-fn causes<'a>(
-    error: &'a (dyn std::error::Error + 'static),
-) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
-    std::iter::successors(Some(error), |error| {
-        // An I/O error hides what it wraps from `source`.
-        error
-            .downcast_ref::<std::io::Error>()
-            .and_then(|error| error.get_ref())
-            .map(|inner| inner as _)
-            .or_else(|| error.source())
-    })
-}
-
-fn root<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
-    causes(error).last().unwrap_or(error)
 }

@@ -68,6 +68,15 @@ impl Stored {
         etag.or_else(|| Some(("if-modified-since", self.headers.first("last-modified")?)))
     }
 
+    /// Whether a 304 is about this response, and not about another that the origin has by now (RFC 9111 section 4.3.4).
+    pub fn is_confirmed_by(&self, not_modified: &Headers) -> bool {
+        let opaque = |etag: &'_ str| etag.strip_prefix("W/").unwrap_or(etag).to_owned();
+        match (self.headers.first("etag"), not_modified.first("etag")) {
+            (Some(known), Some(told)) => opaque(known) == opaque(told),
+            _ => true,
+        }
+    }
+
     /// Whether storing it can be of use: it is fresh for a while, may be served stale, or can be validated.
     pub fn is_useful(&self) -> bool {
         let control = CacheControl::of_response(&self.headers);
@@ -170,6 +179,17 @@ mod tests {
         assert_eq!(age(&[DATE, ("Age", "7200.0")]), 2);
         let slow = Stored { requested_at: NOW - 5_000, ..stored(&[DATE, ("Age", "1")]) };
         assert_eq!(slow.age(NOW), 6_000);
+    }
+
+    #[test]
+    fn a_304_with_another_etag_is_about_another_response() {
+        let confirmed = |known: &[(&str, &str)], told: &[(&str, &str)]| {
+            stored(known).is_confirmed_by(&stored(told).headers)
+        };
+        assert!(confirmed(&[("ETag", "\"1\"")], &[("ETag", "W/\"1\"")]));
+        assert!(confirmed(&[("ETag", "\"1\"")], &[]));
+        assert!(confirmed(&[], &[("ETag", "\"1\"")]));
+        assert!(!confirmed(&[("ETag", "\"1\"")], &[("ETag", "\"2\"")]));
     }
 
     #[test]

@@ -22,7 +22,10 @@ pub(super) fn exists(folder: &Path) -> io::Result<bool> {
     match fs::symlink_metadata(folder) {
         Ok(found) if found.is_dir() => close_to_others(folder, &found).map(|()| true),
         Ok(_) => Err(io::Error::new(ErrorKind::NotADirectory, "a link or a file is in the way")),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        // Nor does one below a file.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(false)
+        }
         Err(error) => Err(error),
     }
 }
