@@ -1,8 +1,9 @@
 // @ts-check
 
-// The load test beside wrk, oha and autocannon: the same fixed-reply server (`examples/fixed_reply.rs`, a process
-// and, with `taskset`, a core of its own), the generators on another core, in turns, in reverse order every other
-// round. Peers that are not installed are left out and named. Arguments: seconds a run, rounds.
+// The load test beside its peers: HTTP/1.1 and HTTP/2 as fast as it is answered, and HTTP/1.1 at a rate. The same
+// fixed-reply server (`examples/fixed_reply.rs`, a process and, with `taskset`, a core of its own), the generators on
+// another core, in turns, in reverse order every other round. Peers that are not installed are left out and named.
+// Arguments: seconds a run, rounds.
 
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -15,7 +16,16 @@ import { peer } from './peer.mjs'
 const self = fileURLToPath(import.meta.url)
 const root = join(import.meta.dirname, '..')
 
-/** @typedef {{ requests: number, seconds: number, cpu: number, p50: number, p99: number }} Run times in seconds */
+/** @typedef {{ requests: number, seconds: number, cpu: number, p50: number, p99: number }} Run times in seconds; NaN if unknown */
+/** @typedef {{ port: number, concurrency: number, seconds: number, http2?: boolean, rate?: number }} Load */
+/** @typedef {(load: Load) => Promise<Run>} Generator */
+
+/** The peer that the others are measured by is the second. */
+const COMPARISONS = [
+  { title: 'HTTP/1.1', generators: [ours, wrk, oha, autocannon], settings: {} },
+  { title: 'HTTP/2', generators: [ours, h2load, oha], settings: { http2: true } },
+  { title: 'At 20,000 a second', generators: [ours, oha, autocannon], settings: { rate: 20_000 } },
+]
 
 if (process.argv[2] === 'generate') await generate()
 else await main(Number(process.argv[2] ?? 3), Number(process.argv[3] ?? 5))
@@ -23,30 +33,32 @@ else await main(Number(process.argv[2] ?? 3), Number(process.argv[3] ?? 5))
 /** @param {number} seconds @param {number} rounds */
 async function main(seconds, rounds) {
   const server = await startServer()
-  const generators = [ours, wrk, oha, autocannon].filter(({ name }) => {
-    const found = name === 'ours' || name === 'autocannon' || installed(name)
-    if (!found) console.log(`${name} is not installed: left out`)
-    return found
-  })
-  for (const concurrency of [10, 50]) {
-    /** @type {Map<string, (Run & { missed: number })[]>} */
-    const runs = new Map(generators.map(({ name }) => [name, []]))
-    for (let round = 0; round < rounds; round++) {
-      for (const generator of round % 2 ? generators.toReversed() : generators) {
-        const before = await server.answered()
-        const run = await generator(server.port, concurrency, seconds)
-        const missed = (await server.answered()) - before - run.requests
-        runs.get(generator.name)?.push({ ...run, missed })
+  const missing = [wrk, oha, h2load].filter(({ name }) => !installed(name))
+  for (const { name } of missing) console.log(`${name} is not installed: left out`)
+  for (const { title, generators, settings } of COMPARISONS) {
+    const present = generators.filter((generator) => !missing.includes(generator))
+    for (const concurrency of [10, 50]) {
+      /** @type {Map<string, (Run & { missed: number })[]>} */
+      const runs = new Map(present.map(({ name }) => [name, []]))
+      for (let round = 0; round < rounds; round++) {
+        for (const generator of round % 2 ? present.toReversed() : present) {
+          const before = await server.answered()
+          const run = await generator({ port: server.port, concurrency, seconds, ...settings })
+          const missed = (await server.answered()) - before - run.requests
+          runs.get(generator.name)?.push({ ...run, missed })
+        }
       }
+      console.log(
+        `\n${title}, ${concurrency} connections, median of ${rounds} runs of ${seconds} s`,
+      )
+      console.table(table(runs, present[1]?.name))
     }
-    console.log(`\n${concurrency} connections, median of ${rounds} runs of ${seconds} s`)
-    console.table(table(runs))
   }
   server.stop()
 }
 
-/** @param {Map<string, (Run & { missed: number })[]>} runs */
-function table(runs) {
+/** @param {Map<string, (Run & { missed: number })[]>} runs @param {string} peer */
+function table(runs, peer) {
   const median = (/** @type {number[]} */ values) =>
     values.sort((a, b) => a - b)[Math.floor(values.length / 2)]
   const figures = [...runs].map(([generator, runs]) => {
@@ -61,13 +73,13 @@ function table(runs) {
       missed: Math.max(...runs.map(({ missed }) => Math.abs(missed))),
     }
   })
-  const wrk = figures.find(({ generator }) => generator === 'wrk')
+  const other = figures.find(({ generator }) => generator === peer)
   return figures.map(({ generator, rate, cpu, p50, p99, missed }) => ({
     generator,
     'requests/s': Math.round(rate),
-    'rate ÷ wrk': wrk && Number((rate / wrk.rate).toFixed(2)),
+    ...(other && { [`rate ÷ ${peer}`]: Number((rate / other.rate).toFixed(2)) }),
     'CPU µs/request': Number(cpu.toFixed(2)),
-    'CPU ÷ wrk': wrk && Number((cpu / wrk.cpu).toFixed(2)),
+    ...(other && { [`CPU ÷ ${peer}`]: Number((cpu / other.cpu).toFixed(2)) }),
     'p50 µs': Math.round(p50),
     'p99 µs': Math.round(p99),
     // What a peer has in flight when it stops is answered and not counted.
@@ -119,23 +131,24 @@ async function run(command) {
   return { output, cpu: times[0] + times[1] }
 }
 
-/** @param {number} port @param {number} concurrency @param {number} seconds @returns {Promise<Run>} */
-async function ours(port, concurrency, seconds) {
-  return JSON.parse((await script('ours', port, concurrency, seconds)).output)
+/** @type {Generator} */
+async function ours(load) {
+  return script('ours', load)
 }
 
-/** @param {number} port @param {number} concurrency @param {number} seconds @returns {Promise<Run>} */
-async function autocannon(port, concurrency, seconds) {
-  return JSON.parse((await script('autocannon', port, concurrency, seconds)).output)
+/** @type {Generator} */
+async function autocannon(load) {
+  return script('autocannon', load)
 }
 
-/** @param {string} name @param {number[]} settings */
-function script(name, ...settings) {
-  return run([process.execPath, self, 'generate', name, ...settings.map(String)])
+/** @param {string} name @param {Load} load @returns {Promise<Run>} */
+async function script(name, load) {
+  const command = [process.execPath, self, 'generate', name, JSON.stringify(load)]
+  return JSON.parse((await run(command)).output)
 }
 
-/** @param {number} port @param {number} concurrency @param {number} seconds @returns {Promise<Run>} */
-async function wrk(port, concurrency, seconds) {
+/** @type {Generator} */
+async function wrk({ port, concurrency, seconds }) {
   const args = ['-t1', `-c${concurrency}`, `-d${seconds}`, '--latency', `http://127.0.0.1:${port}/`]
   const { output, cpu } = await run(['wrk', ...args])
   const [, requests, took] = output.match(/(\d+) requests in ([\d.]+)s/) ?? []
@@ -147,10 +160,20 @@ async function wrk(port, concurrency, seconds) {
   return { requests: Number(requests), seconds: Number(took), cpu, p50, p99 }
 }
 
-/** @param {number} port @param {number} concurrency @param {number} seconds @returns {Promise<Run>} */
-async function oha(port, concurrency, seconds) {
-  const format = ['--no-tui', '--output-format', 'json']
-  const args = [...format, '-c', String(concurrency), '-z', `${seconds}s`]
+/** One stream a connection, as ours has. @type {Generator} */
+async function h2load({ port, concurrency, seconds }) {
+  const args = ['-t1', `-c${concurrency}`, '-m1', `-D${seconds}`, `http://127.0.0.1:${port}/`]
+  const { output, cpu } = await run(['h2load', ...args])
+  const [, took] = output.match(/finished in ([\d.]+)s/) ?? []
+  const [, requests] = output.match(/(\d+) succeeded/) ?? []
+  return { requests: Number(requests), seconds: Number(took), cpu, p50: NaN, p99: NaN }
+}
+
+/** @type {Generator} */
+async function oha({ port, concurrency, seconds, http2, rate }) {
+  const args = ['--no-tui', '--output-format', 'json', '-c', `${concurrency}`, '-z', `${seconds}s`]
+  if (http2) args.push('--http2', '-p', '1')
+  if (rate !== undefined) args.push('-q', `${rate}`, '--latency-correction')
   const { output, cpu } = await run(['oha', ...args, `http://127.0.0.1:${port}/`])
   const { summary, latencyPercentiles } = JSON.parse(output)
   const requests = Math.round(summary.requestsPerSec * summary.total)
@@ -160,28 +183,36 @@ async function oha(port, concurrency, seconds) {
 
 /** In a process of its own: one run, told on standard output. */
 async function generate() {
-  const [name, ...settings] = process.argv.slice(3)
-  const [port, concurrency, seconds] = settings.map(Number)
-  const url = `http://127.0.0.1:${port}/`
+  const [name, load] = process.argv.slice(3)
   const before = process.cpuUsage()
-  const run = await (name === 'ours' ? loadTest : cannon)(url, concurrency, seconds)
+  const run = await (name === 'ours' ? loadTest : cannon)(JSON.parse(load))
   // Without what Node takes to start and to load its modules.
   const { user, system } = process.cpuUsage(before)
   console.log(JSON.stringify({ ...run, cpu: (user + system) / 1e6 }))
 }
 
-/** @param {string} target @param {number} concurrency @param {number} seconds */
-async function loadTest(target, concurrency, seconds) {
-  const config = { name: 'load', target, duration: seconds * 1000, rampUp: 0, concurrency }
+/** @param {Load} load */
+async function loadTest({ port, concurrency, seconds, http2, rate }) {
+  const config = {
+    name: 'load',
+    target: `http://127.0.0.1:${port}/`,
+    duration: seconds * 1000,
+    rampUp: 0,
+    concurrency,
+    http2,
+    rate,
+  }
   const { metrics, duration } = await new PerformanceBenchmark({ silent: true }).runLoadTest(config)
   const { p50, p99 } = metrics.responseTimePercentiles
   const requests = metrics.successfulRequests
   return { requests, seconds: duration / 1000, p50: p50 / 1000, p99: p99 / 1000 }
 }
 
-/** @param {string} url @param {number} connections @param {number} duration seconds */
-async function cannon(url, connections, duration) {
+/** @param {Load} load */
+async function cannon({ port, concurrency: connections, seconds: duration, rate: overallRate }) {
   const { default: autocannon } = await peer('autocannon')
-  const { requests, latency, duration: seconds } = await autocannon({ url, connections, duration })
+  const url = `http://127.0.0.1:${port}/`
+  const result = await autocannon({ url, connections, duration, overallRate })
+  const { requests, latency, duration: seconds } = result
   return { requests: requests.total, seconds, p50: latency.p50 / 1000, p99: latency.p99 / 1000 }
 }
