@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { after, before, describe, mock, test } from 'node:test'
 import {
   AlertSystem,
   FileBatchProcessor,
@@ -75,6 +75,57 @@ describe('Monitor', () => {
     assert.equal(monitor.metrics.apiCalls, 1)
     const wrong = /** @type {any} */ ('not a function')
     await assert.rejects(cache.getOrFetch('u', wrong), { code: 'ERR_INVALID_ARG_TYPE' })
+  })
+
+  test('two watch one object and leave in any order', async () => {
+    const cache = new GitHubAPICache(join(folder, 'shared'))
+    await cache.init()
+    const benchmark = new PerformanceBenchmark({ silent: true })
+    const [first, second] = [new Monitor(), new Monitor()]
+    const work = async (/** @type {string} */ name) => {
+      await cache.getOrFetch(name, async () => 1)
+      await benchmark.runLoadTest({ name, target: url, maxRequests: 1, concurrency: 1 })
+    }
+    const seen = () =>
+      [first, second].map((monitor) => [
+        monitor.metrics.apiCalls,
+        monitor.generateDashboardData().loadTests.length,
+      ])
+    for (const monitor of [first, second]) monitor.attach(cache).attach(benchmark)
+    for (const watched of [cache, benchmark]) first.detach(watched)
+    await work('a')
+    assert.deepEqual(seen(), [
+      [0, 0],
+      [1, 1],
+    ])
+    first.attach(cache).attach(benchmark)
+    await work('b')
+    assert.deepEqual(seen(), [
+      [1, 1],
+      [2, 2],
+    ])
+    for (const monitor of [second, first]) {
+      monitor.detach(cache)
+      monitor.detach(benchmark)
+    }
+    assert.ok(!Object.hasOwn(cache, 'getOrFetch'))
+    assert.ok(!Object.hasOwn(benchmark, 'runLoadTest'))
+  })
+
+  test('leaves a method alone that somebody replaced since', async () => {
+    const cache = new GitHubAPICache(join(folder, 'replaced'))
+    await cache.init()
+    const monitor = new Monitor().attach(cache)
+    const wrapped = cache.getOrFetch
+    const replacement = mock.fn(wrapped)
+    cache.getOrFetch = replacement
+    monitor.detach(cache)
+    monitor.attach(cache)
+    await cache.getOrFetch('u', async () => 1)
+    monitor.detach(cache)
+    assert.equal(monitor.metrics.apiCalls, 1)
+    assert.equal(replacement.mock.callCount(), 1)
+    assert.equal(cache.getOrFetch, replacement)
   })
 
   test('warns of a response time that cannot be recorded or told', async () => {

@@ -142,7 +142,7 @@ export class Monitor implements AsyncIterable<DashboardData> {
   constructor(options?: MonitorOptions)
   /**
    * Watches an object from now on; twice is once, also for the cache of a client. A cache's `getOrFetch` and a benchmark's `runLoadTest` are wrapped
-   * on this object until it is detached.
+   * on this object until nobody watches it.
    *
    * @throws TypeError for anything else than an object of an engine.
    */
