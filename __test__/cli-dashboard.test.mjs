@@ -103,6 +103,27 @@ test('goes on with a program whose object it cannot show', async (t) => {
   assert.match(stderr, /^aiwf-native: not shown: not yet$/m)
 })
 
+test('goes on with a program though nobody reads its standard error', async (t) => {
+  const script = join(await workspace(t), 'app.js')
+  await writeFile(
+    script,
+    `const { write } = process.stderr
+    process.stderr.write = function (...args) {
+      setImmediate(() => {
+        console.log('told')
+        process.exit(5)
+      })
+      return write.apply(this, args)
+    }
+    setInterval(() => {}, 1000)`,
+  )
+  const child = spawn(process.execPath, [command, 'dashboard', '--', script])
+  child.stderr.destroy()
+  const output = once(child.stdout, 'data')
+  assert.deepEqual(await once(child, 'close'), [5, null])
+  assert.equal(String(await output), 'told\n')
+})
+
 test('shows the cache until it is interrupted', async (t) => {
   const cacheDir = join(await workspace(t), 'cache')
   const cache = new GitHubAPICache(cacheDir)

@@ -99,7 +99,7 @@ async function show(cacheDir, { json, ...options }) {
     add(cache)
   }
   const server = await serve()
-  announce(process.stderr, server, json)
+  announce(server, json)
   await interruption()
   await server.close()
   return 0
