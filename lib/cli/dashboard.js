@@ -25,7 +25,7 @@ Options:
   --port <n>            of 127.0.0.1 (default: any free one)
   --interval <ms>       between two figures, 100 to 10000 (default: 1000)
   --rules <file>        alerts by the rules of a JSON file: [{ "metric": "rss", "threshold": 500000000 }]; metrics are
-                        apiCalls, cacheHitRate, responseTime, rss, heapUsed, heapTotal, external
+                        apiCalls, cacheHitRate, responseTime (ms, of each request), rss, heapUsed, heapTotal, external
   --tune                lets the settings of caches and file processors find their values; the page shows why
   --cache-dir <folder>  the cache (default: ~/.cache/aiwf-native, or $XDG_CACHE_HOME/aiwf-native)
   --json                print the address as JSON: { "url", "port" }
