@@ -225,6 +225,14 @@ describe('Monitor', () => {
     const create = /** @type {any} */ (Monitor)
     assert.throws(() => create(), TypeError)
     assert.throws(() => new create({ window: 1 }), { code: 'ERR_OUT_OF_RANGE' })
+    for (const options of [
+      { window: Number.NaN },
+      { window: 0 },
+      { interval: '' },
+      { alerts: 0 },
+    ]) {
+      assert.throws(() => new create(options), { code: /^ERR_(OUT_OF_RANGE|INVALID_ARG_TYPE)$/ })
+    }
     const monitor = new create()
     assert.throws(() => monitor.attach({}), { code: 'ERR_INVALID_ARG_TYPE' })
     for (const value of [-1, Number.NaN, Infinity]) {

@@ -29,12 +29,11 @@ class Monitor {
 
   /** @param {types.MonitorOptions} [options] */
   constructor(options = {}) {
-    const { window, interval, alerts } = args.object('options', options)
-    this.#alerts = alerts && args.instance('options.alerts', alerts, AlertSystem)
-    this.#native = new native.NativeMonitor(
-      args.number('options.window', window || 60_000, 60, 2 ** 31 - 1),
-    )
-    this.#interval = args.number('options.interval', interval || 1000, 1, 2 ** 31 - 1)
+    const { window = 60_000, interval = 1000, alerts } = args.object('options', options)
+    if (alerts !== undefined) args.instance('options.alerts', alerts, AlertSystem)
+    this.#alerts = alerts
+    this.#native = new native.NativeMonitor(args.number('options.window', window, 60, 2 ** 31 - 1))
+    this.#interval = args.number('options.interval', interval, 1, 2 ** 31 - 1)
   }
 
   /** @param {types.Source} source */
@@ -71,8 +70,11 @@ class Monitor {
     if (!this.#native.record(metric, value)) {
       throw args.outOfRange('metric', 'one of the 1000 names used before', metric)
     }
-    this.#alerts?.check({ [metric]: value })
-    this.#alerts?.observe(metric, Math.min(value, Number.MAX_SAFE_INTEGER))
+    try {
+      this.#alerts?.check({ [metric]: value })
+    } finally {
+      this.#alerts?.observe(metric, Math.min(value, Number.MAX_SAFE_INTEGER))
+    }
   }
 
   /**
