@@ -7,8 +7,9 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { GitHubAPICache } from '../lib/index.js'
+import { OptimizedGitHubClient } from '../lib/index.js'
 import { follow, nextEvent } from './support/events.mjs'
+import { serve } from './support/http-server.mjs'
 import { workspace } from './support/workspace.mjs'
 
 const command = fileURLToPath(new URL('../bin/aiwf-native.js', import.meta.url))
@@ -130,14 +131,20 @@ test('goes on with a program though nobody reads its standard error', async (t) 
 
 test('shows the cache until it is interrupted', async (t) => {
   const cacheDir = join(await workspace(t), 'cache')
-  const cache = new GitHubAPICache(cacheDir)
-  await cache.init()
-  await cache.set('a', 1)
+  const { url } = await serve(t, (_, response) => {
+    response.writeHead(200, { 'cache-control': 'max-age=60' }).end('content')
+  })
+  const client = new OptimizedGitHubClient(url, { cacheDir })
+  await client.init()
+  await client.cache.set('a', 1)
+  await (await client.fetch('/')).text()
+  const { entries } = await client.cache.diskStats()
+  assert.ok(entries > 1)
   const { child, told, events } = await start(t, '--cache-dir', cacheDir, '--json')
   assert.deepEqual(Object.keys(JSON.parse(told)), ['url', 'port'])
   const onDisk = await nextEvent(
     events,
-    ({ kind, data }) => kind === 'state' && data.sources[1].tiers.disk.entries === 1,
+    ({ kind, data }) => kind === 'state' && data.sources[1].tiers.disk.entries === entries,
   )
   assert.equal(onDisk.data.process.title, `Cache in ${cacheDir}`)
   child.kill('SIGINT')

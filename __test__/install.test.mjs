@@ -369,6 +369,7 @@ test('the command explains itself and how it was misused', async () => {
     ['install'],
     ['install', 'o/r', '--odd'],
     ['install', 'o/r', '--concurrency', '0'],
+    ['install', 'notarepo'],
   ]) {
     const { code, stderr } = await cli(args)
     assert.equal(code, 2, args.join(' '))

@@ -4,8 +4,9 @@
 const { existsSync } = require('node:fs')
 const { join, resolve } = require('node:path')
 const { parseArgs } = require('node:util')
-const { defaultCacheDir } = require('./cache-dir.js')
+const { cacheDirOf } = require('./cache-dir.js')
 const { runCommand } = require('./command.js')
+const { openCache } = require('./open-cache.js')
 const { runProgram, splitAtProgram } = require('./program.js')
 
 /** @import { WatchOptions } from './watch.js' */
@@ -71,12 +72,12 @@ function parse(args) {
   if (command?.length === 0) throw new Error("expected a program after '--'")
   const { rules, tune, json } = values
   const options = { port, interval, rules: rules && resolve(rules), tune, json }
-  return { command, cacheDir: values['cache-dir'] || defaultCacheDir(), options }
+  return { command, cacheDir: values['cache-dir'], options }
 }
 
 /** @param {NonNullable<ReturnType<typeof parse>>} call */
 async function run({ command, cacheDir, options }) {
-  if (!command) return show(cacheDir, options)
+  if (!command) return show(cacheDirOf(cacheDir), options)
   const preload = join(__dirname, 'dashboard-preload.js')
   const variables = { AIWF_NATIVE_DASHBOARD: JSON.stringify(options) }
   return runProgram(asProgram(command), preload, variables)
@@ -89,15 +90,10 @@ async function run({ command, cacheDir, options }) {
  * @param {WatchOptions & { json: boolean }} options
  */
 async function show(cacheDir, { json, ...options }) {
-  const { GitHubAPICache } = require('../cache-system.js')
   const { announce, watch } = require('./watch.js')
   const { add, serve } = watch({ ...options, title: `Cache in ${cacheDir}` })
   // Opening it would make it.
-  if (existsSync(cacheDir)) {
-    const cache = new GitHubAPICache(cacheDir)
-    await cache.init()
-    add(cache)
-  }
+  if (existsSync(cacheDir)) add(await openCache(cacheDir))
   const server = await serve()
   announce(server, json)
   await interruption()
