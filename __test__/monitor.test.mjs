@@ -201,6 +201,7 @@ describe('Monitor', () => {
 
     const text = monitor.toPrometheus()
     assert.match(text, /^# TYPE aiwf_memory_rss_bytes gauge\naiwf_memory_rss_bytes \d+$/m)
+    assert.match(text, /^# TYPE aiwf_api_calls_total counter\naiwf_api_calls_total 0$/m)
     assert.match(text, /^aiwf_queue_time_count 3$/m)
 
     const [{ scopeMetrics }] = monitor.toOpenTelemetry().resourceMetrics
@@ -209,6 +210,41 @@ describe('Monitor', () => {
     )
     assert.equal(metric.summary.dataPoints[0].count, '3')
     assert.equal(metric.summary.dataPoints[0].sum, 60)
+    const calls = /** @type {any} */ (
+      scopeMetrics[0].metrics.find(({ name }) => name === 'aiwf.apiCalls')
+    )
+    assert.deepEqual([calls.sum.isMonotonic, calls.sum.aggregationTemporality], [true, 2])
+    assert.equal(calls.sum.dataPoints[0].asDouble, 0)
+  })
+
+  test('counts and sums outlive the window, which may be empty', async () => {
+    const monitor = new Monitor({ window: 60 })
+    monitor.record('queueTime', 10)
+    while (monitor.summary('queueTime')) await new Promise(setImmediate)
+    const text = monitor.toPrometheus()
+    assert.match(text, /^aiwf_queue_time\{quantile="0.5"\} NaN$/m)
+    assert.match(text, /^aiwf_queue_time_sum 10\naiwf_queue_time_count 1$/m)
+    const [{ scopeMetrics }] = monitor.toOpenTelemetry().resourceMetrics
+    const { summary } = /** @type {any} */ (scopeMetrics[0].metrics.at(-1))
+    assert.deepEqual([summary.dataPoints[0].count, summary.dataPoints[0].quantileValues], ['1', []])
+    assert.deepEqual(monitor.generateDashboardData().windows, {})
+  })
+
+  test('takes metrics of any name and size', () => {
+    const monitor = new Monitor()
+    for (const name of ['__proto__', 'latency', 'latency_sum', 'latency_count', 'apiCallsTotal']) {
+      monitor.record(name, 1)
+    }
+    const { windows } = monitor.generateDashboardData()
+    assert.equal(JSON.parse(JSON.stringify(windows)).latency_sum.count, 1)
+    assert.equal(Object.getOwnPropertyDescriptor(windows, '__proto__')?.value.count, 1)
+    assert.equal(windows.count, undefined)
+    const samples = monitor.toPrometheus().match(/^[^#\s]+/gm) ?? []
+    assert.equal(new Set(samples).size, samples.length)
+    for (const value of [0, 0, 0, Number.MAX_VALUE, Number.MAX_VALUE]) monitor.record('size', value)
+    const size = monitor.summary('size')
+    assert.equal(size?.p50, 0)
+    assert.ok(Number.isFinite(size.mean))
   })
 
   test('is iterated', async () => {

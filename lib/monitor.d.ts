@@ -59,7 +59,7 @@ export interface MetricSummary {
   mean: number
   min: number
   max: number
-  /** Percentiles by nearest rank, within 1 %. */
+  /** Percentiles by nearest rank, within 1 % for values from 1e-18 to 1e24; 0 is exact. */
   p50: number
   p95: number
   p99: number
@@ -167,8 +167,12 @@ export class Monitor implements AsyncIterable<DashboardData> {
    * @throws TypeError or RangeError for wrong options, and the system's error, such as `EADDRINUSE`.
    */
   serve(options?: ServeOptions): Promise<DashboardServer>
-  /** Prometheus' text format 0.0.4; each name begins with `aiwf_`. */
+  /**
+   * Prometheus' text format 0.0.4; each name begins with `aiwf_` and stays the same. Of a metric the quantiles are of the
+   * window, `NaN` while that is empty; `_sum` and `_count` are of all values there were.
+   */
   toPrometheus(): string
+  /** As `toPrometheus`: counts and sums are cumulative, the quantiles are of the window. */
   toOpenTelemetry(): OpenTelemetryMetrics
   [Symbol.asyncIterator](): AsyncGenerator<DashboardData, void, unknown>
 }
