@@ -64,6 +64,34 @@ describe('AlertSystem', () => {
     assert.deepEqual(values(onResolved), [90])
   })
 
+  test('repeats no sooner in a new episode', () => {
+    const alerts = new AlertSystem({ repeatAfter: 2 ** 31 })
+    const onResolved = mock.fn()
+    alerts.on('resolved', onResolved)
+    for (const value of [2, 0, 2, 0]) alerts.checkThreshold('m', value, 1)
+    assert.equal(alerts.history.length, 1)
+    assert.equal(onResolved.mock.callCount(), 1)
+  })
+
+  test('applies all rules, whatever one of them meets', () => {
+    const alerts = new AlertSystem({
+      alertCallback({ metric }) {
+        if (metric === 'b') throw new Error('busy')
+      },
+    })
+    alerts.rules = [
+      { metric: 'constructor', threshold: 1 },
+      { metric: 'a', threshold: 1 },
+      { metric: 'b', threshold: 1 },
+      { metric: 'c', threshold: 1, hysteresis: undefined, repeatAfter: undefined },
+    ]
+    const alerted = () => alerts.history.splice(0).map(({ metric }) => metric)
+    assert.throws(() => alerts.check({ a: Number.NaN, b: 2, c: 2 }), { code: 'ERR_OUT_OF_RANGE' })
+    assert.deepEqual(alerted(), ['b', 'c'])
+    assert.throws(() => alerts.check({ a: 2, b: 2, c: 2 }), /busy/)
+    assert.deepEqual(alerted(), ['a', 'b', 'c'])
+  })
+
   test('is silent for a metric, until that is ended', () => {
     const alerts = new AlertSystem()
     alerts.silence('m', Infinity)
@@ -127,6 +155,53 @@ describe('AlertSystem', () => {
     assert.deepEqual(JSON.parse(Buffer.concat(body).toString()), alert)
   })
 
+  test('posts as what it is told to', async (t) => {
+    /** @type {(string | undefined)[]} */
+    const types = []
+    const url = await serve(t, (request, response) => {
+      types.push(request.headers['content-type'])
+      response.end()
+    })
+    const headers = { 'content-type': 'application/vnd.example+json' }
+    const alerts = new AlertSystem({ webhook: { url, headers } })
+    const delivered = once(alerts, 'delivered')
+    alerts.checkThreshold('m', 2, 1)
+    await delivered
+    assert.deepEqual(types, ['application/vnd.example+json'])
+  })
+
+  test('posts a few at once, and gives up what is too much', async (t) => {
+    /** @type {import('node:http').ServerResponse[]} */
+    const held = []
+    let holding = true
+    let most = 0
+    let open = 0
+    const url = await serve(t, (request, response) => {
+      most = Math.max(most, ++open)
+      response.on('close', () => open--)
+      request.resume()
+      if (holding) held.push(response)
+      else response.end()
+    })
+    const alerts = new AlertSystem({ webhook: { url, timeout: 2 ** 31 - 1 } })
+    const undelivered = mock.fn()
+    let delivered = 0
+    const all = new Promise((resolve) => {
+      alerts.on('delivered', () => ++delivered === 1004 && resolve(undefined))
+    })
+    alerts.on('undelivered', undelivered)
+    for (let count = 0; count < 2000; count++) alerts.checkThreshold('m', 2, 1)
+    await new Promise(setImmediate)
+    assert.equal(undelivered.mock.callCount(), 996)
+    assert.match(undelivered.mock.calls[0].arguments[1].message, /1000 alerts wait/)
+    while (held.length < 4) await new Promise(setImmediate)
+    holding = false
+    for (const response of held) response.end()
+    await all
+    assert.ok(most <= 4, `${most} at once`)
+    assert.equal(undelivered.mock.callCount(), 996)
+  })
+
   test('sends nothing out of the process without a webhook', (t) => {
     const fetch = t.mock.method(globalThis, 'fetch')
     new AlertSystem().checkThreshold('m', 2, 1)
@@ -157,7 +232,23 @@ describe('AlertSystem', () => {
     assert.throws(() => new create({ webhook: { url: 'file:///x' } }), {
       code: 'ERR_INVALID_ARG_VALUE',
     })
+    for (const options of [
+      { webhook: '' },
+      { webhook: { url: 'http://user:s3cret@127.0.0.1/' } },
+      { webhook: { url: 'http://127.0.0.1/', timeout: 2500.5 } },
+      { webhook: { url: 'http://127.0.0.1/', headers: 's3cret' } },
+      { webhook: { url: 'http://127.0.0.1/', headers: { 's3cret name': 'x' } } },
+      { webhook: { url: 'http://127.0.0.1/', headers: { authorization: 's3cret\n\n1' } } },
+      { webhook: { url: 'http://127.0.0.1/', headers: { 'Content-Length': '3' } } },
+      { alertCallback: 0 },
+    ]) {
+      assert.throws(
+        () => new create(options),
+        ({ code, message }) => /^ERR_(INVALID|OUT)/.test(code) && !/s3cret/.test(message),
+      )
+    }
     const alerts = new create()
+    assert.throws(() => alerts.sendAlert({}), { code: 'ERR_INVALID_ARG_TYPE' })
     assert.throws(() => alerts.checkThreshold(1, 1, 1), { code: 'ERR_INVALID_ARG_TYPE' })
     assert.throws(() => alerts.checkThreshold('m', Number.NaN, 1), { code: 'ERR_OUT_OF_RANGE' })
     assert.throws(() => alerts.sendAlert(), { code: 'ERR_INVALID_ARG_TYPE' })

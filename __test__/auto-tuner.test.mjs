@@ -169,10 +169,31 @@ describe('AutoTuner', () => {
     assert.equal(processor.maxConcurrency, 'auto')
     processor.batchSize = 2000
     assert.equal(tuner.observe()[0].to, 1000)
-    assert.equal(tuner.recording(processor).settings[0].value, 2000)
+    assert.equal(tuner.recording(processor).observations[1].settings?.[0].value, 2000)
+    processor.maxConcurrency = 16
+    assert.equal(tuner.observe()[0].from, 16)
+    processor.maxConcurrency = 'auto'
+    assert.ok(tuner.observe().every(({ setting }) => setting === 'batchSize'))
+    assert.equal(processor.maxConcurrency, 'auto')
+    const recording = JSON.parse(JSON.stringify(tuner.recording(processor)))
+    assert.deepEqual(AutoTuner.replay(recording), tuner.log)
     assert.ok(tuner.detach(processor) && !tuner.detach(processor))
     assert.deepEqual(tuner.observe(), [])
     assert.throws(() => tuner.recording(processor), { code: 'ERR_AIWF_NOT_ATTACHED' })
+  })
+
+  test('logs all it has applied, whatever a listener does', () => {
+    const processor = new FileBatchProcessor({ maxConcurrency: 16, batchSize: 50 })
+    const tuner = new Told().attach(processor)
+    tuner.on('decision', () => {
+      throw new Error('busy')
+    })
+    tuner.pressure = 1
+    assert.throws(() => tuner.observe(), /busy/)
+    assert.deepEqual(
+      tuner.log.map(({ to }) => to),
+      [processor.maxConcurrency, processor.batchSize],
+    )
   })
 
   test('is watched by a monitor', () => {
@@ -208,6 +229,22 @@ describe('AutoTuner', () => {
       { maxEntries: { max: 5000 } },
     ]) {
       assert.throws(() => tuner.attach(processor, limits), { code: 'ERR_OUT_OF_RANGE' })
+    }
+    const automatic = new FileBatchProcessor({ maxConcurrency: 'auto' })
+    assert.throws(() => tuner.attach(automatic, { maxConcurrency: { min: 5, max: 4 } }), {
+      code: 'ERR_OUT_OF_RANGE',
+    })
+    const recording = tuner.attach(processor).recording(processor)
+    for (const wrong of [
+      {},
+      { ...recording, settings: [{}] },
+      { ...recording, settings: [{ ...recording.settings[0], max: 1 }] },
+      { ...recording, observations: [{}] },
+      { ...recording, observations: undefined },
+    ]) {
+      assert.throws(() => AutoTuner.replay(/** @type {any} */ (wrong)), {
+        code: /^ERR_(INVALID_ARG_TYPE|OUT_OF_RANGE)$/,
+      })
     }
     class Wrong extends AutoTuner {
       /** @override */

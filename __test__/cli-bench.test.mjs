@@ -5,7 +5,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { palette } from '../lib/cli/figures.js'
+import { palette } from '../lib/cli/colour.js'
 import { liveLine } from '../lib/cli/live-line.js'
 import { serve } from './support/http-server.mjs'
 import { workspace } from './support/workspace.mjs'
@@ -222,12 +222,12 @@ describe('a terminal', () => {
   })
 
   test('alone sees colours, unless NO_COLOR is set', (t) => {
-    const before = process.env.NO_COLOR
+    const before = process.env
     t.after(() => {
-      if (before === undefined) delete process.env.NO_COLOR
-      else process.env.NO_COLOR = before
+      process.env = before
     })
-    delete process.env.NO_COLOR
+    const { NO_COLOR: _, FORCE_COLOR: __, ...rest } = before
+    process.env = { ...rest, TERM: 'xterm' }
     assert.equal(palette(stream(true)).bad('x'), '\x1b[31mx\x1b[0m')
     assert.equal(palette(stream(false)).bad('x'), 'x')
     process.env.NO_COLOR = '1'

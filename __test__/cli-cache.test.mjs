@@ -53,7 +53,11 @@ test('counts and clears what a client has fetched', async (t) => {
   })
   await (await new OptimizedGitHubClient(url, { cacheDir }).fetch('/')).text()
   const stats = () => JSON.parse(run('stats', '--cache-dir', cacheDir, '--json').stdout)
-  assert.ok(stats().entries > 0)
+  const { entries } = stats()
+  assert.ok(entries > 0)
+  const doctor = [command, 'doctor', '--cache-dir', cacheDir]
+  const { stdout } = spawnSync(process.execPath, doctor, { encoding: 'utf8' })
+  assert.match(stdout, new RegExp(`^ok {4}Cache .*: ${entries} entries, `, 'm'))
   assert.equal(run('verify', '--cache-dir', cacheDir).status, 0)
   assert.equal(run('clear', '--cache-dir', cacheDir).status, 0)
   assert.equal(stats().entries, 0)

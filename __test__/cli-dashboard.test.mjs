@@ -7,8 +7,9 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { GitHubAPICache } from '../lib/index.js'
+import { OptimizedGitHubClient } from '../lib/index.js'
 import { follow, nextEvent } from './support/events.mjs'
+import { serve } from './support/http-server.mjs'
 import { workspace } from './support/workspace.mjs'
 
 const command = fileURLToPath(new URL('../bin/aiwf-native.js', import.meta.url))
@@ -40,7 +41,11 @@ test('shows a program, what it makes, its alerts and its tuning; has its exit co
   const folder = await workspace(t)
   const script = join(folder, 'app.mjs')
   const rules = join(folder, 'rules.json')
-  await writeFile(rules, '[{ "metric": "rss", "threshold": 1 }]')
+  // Nothing asks the network, so that there is no response time to judge.
+  await writeFile(
+    rules,
+    '[{ "metric": "responseTime", "threshold": -1 }, { "metric": "rss", "threshold": 1 }]',
+  )
   await writeFile(
     script,
     `import { FileBatchProcessor, GitHubAPICache } from ${JSON.stringify(index)}
@@ -103,16 +108,43 @@ test('goes on with a program whose object it cannot show', async (t) => {
   assert.match(stderr, /^aiwf-native: not shown: not yet$/m)
 })
 
+test('goes on with a program though nobody reads its standard error', async (t) => {
+  const script = join(await workspace(t), 'app.js')
+  await writeFile(
+    script,
+    `const { write } = process.stderr
+    process.stderr.write = function (...args) {
+      setImmediate(() => {
+        console.log('told')
+        process.exit(5)
+      })
+      return write.apply(this, args)
+    }
+    setInterval(() => {}, 1000)`,
+  )
+  const child = spawn(process.execPath, [command, 'dashboard', '--', script])
+  child.stderr.destroy()
+  const output = once(child.stdout, 'data')
+  assert.deepEqual(await once(child, 'close'), [5, null])
+  assert.equal(String(await output), 'told\n')
+})
+
 test('shows the cache until it is interrupted', async (t) => {
   const cacheDir = join(await workspace(t), 'cache')
-  const cache = new GitHubAPICache(cacheDir)
-  await cache.init()
-  await cache.set('a', 1)
+  const { url } = await serve(t, (_, response) => {
+    response.writeHead(200, { 'cache-control': 'max-age=60' }).end('content')
+  })
+  const client = new OptimizedGitHubClient(url, { cacheDir })
+  await client.init()
+  await client.cache.set('a', 1)
+  await (await client.fetch('/')).text()
+  const { entries } = await client.cache.diskStats()
+  assert.ok(entries > 1)
   const { child, told, events } = await start(t, '--cache-dir', cacheDir, '--json')
   assert.deepEqual(Object.keys(JSON.parse(told)), ['url', 'port'])
   const onDisk = await nextEvent(
     events,
-    ({ kind, data }) => kind === 'state' && data.sources[1].tiers.disk.entries === 1,
+    ({ kind, data }) => kind === 'state' && data.sources[1].tiers.disk.entries === entries,
   )
   assert.equal(onDisk.data.process.title, `Cache in ${cacheDir}`)
   child.kill('SIGINT')

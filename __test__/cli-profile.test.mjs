@@ -72,8 +72,13 @@ test('outlives a signal, which the program gets, and then reports', {
   )
   const args = [command, 'profile', '--', process.execPath, script]
   const env = { ...process.env, TMPDIR: temporary }
-  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
-    // A group of its own, for a terminal interrupts the whole of it.
+  // A terminal interrupts the whole group.
+  for (const [signal, toGroup] of /** @type {const} */ ([
+    ['SIGINT', true],
+    ['SIGINT', false],
+    ['SIGTERM', false],
+    ['SIGHUP', false],
+  ])) {
     const child = spawn(process.execPath, args, { env, detached: true })
     const group = -(child.pid ?? assert.fail())
     t.after(() => child.exitCode ?? process.kill(group, 'SIGKILL'))
@@ -82,7 +87,7 @@ test('outlives a signal, which the program gets, and then reports', {
     child.stderr.on('data', (text) => (told += text))
     while (!output.includes('ready\n')) output += (await once(child.stdout, 'data'))[0]
     child.stdout.on('data', (text) => (output += text))
-    process.kill(signal === 'SIGINT' ? group : -group, signal)
+    process.kill(toGroup ? group : -group, signal)
     assert.deepEqual(await closed, [5, null], told)
     assert.equal(output, `ready\n${signal}\n`)
     assert.match(told, /^Peak memory/m)

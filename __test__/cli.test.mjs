@@ -39,6 +39,33 @@ test('the command itself has a version, a help, and exit codes', () => {
   assert.match(unknown.stderr, /there is no command 'brew'[\s\S]*Usage/)
 })
 
+test('without a home folder the commands that need a cache say how to name one', {
+  skip: process.platform === 'win32' && 'Windows knows the home of every user',
+}, () => {
+  const env = { ...process.env, HOME: '', XDG_CACHE_HOME: 'relative' }
+  for (const args of [
+    ['cache', 'stats'],
+    ['dashboard'],
+    ['doctor'],
+    ['install', 'o/r', '--base-url', 'http://127.0.0.1:1', '--cache-dir', ''],
+  ]) {
+    const options = { env, encoding: /** @type {const} */ ('utf8') }
+    const { status, stdout, stderr } = spawnSync(process.execPath, [command, ...args], options)
+    assert.equal(status, 1, args.join(' '))
+    assert.match(stdout + stderr, /no home folder.*--cache-dir/)
+    assert.doesNotMatch(stderr, /^ {4}at /m)
+  }
+})
+
+test('a binary that cannot be loaded is told without a stack', () => {
+  const env = { ...process.env, AIWF_NATIVE_LIBRARY_PATH: `${command}.none` }
+  const args = [command, 'install', 'o/r']
+  const { status, stderr } = spawnSync(process.execPath, args, { env, encoding: 'utf8' })
+  assert.equal(status, 1)
+  assert.match(stderr, /^aiwf-native: Could not load the native part/)
+  assert.doesNotMatch(stderr, /^ {4}at /m)
+})
+
 describe('colours', () => {
   const COLOUR = '\x1b['
   const withoutScript = existsSync('/usr/bin/script')
@@ -51,15 +78,18 @@ describe('colours', () => {
     return { ...rest, TERM: 'xterm', ...variables }
   }
 
-  /** @param {NodeJS.ProcessEnv} variables */
-  function piped(variables) {
+  /** Whose failed requests are shown in red. */
+  const load = 'load http://127.0.0.1:1 -n 1 -c 1'
+
+  /** @param {NodeJS.ProcessEnv} variables @param {string} [words] */
+  function piped(variables, words = 'doctor') {
     const options = { encoding: /** @type {const} */ ('utf8'), env: environment(variables) }
-    return spawnSync(process.execPath, [command, 'doctor'], options).stdout
+    return spawnSync(process.execPath, [command, ...words.split(' ')], options).stdout
   }
 
-  /** On a terminal. @param {NodeJS.ProcessEnv} variables */
-  function onTerminal(variables) {
-    const line = `'${process.execPath}' '${command}' doctor`
+  /** On a terminal. @param {NodeJS.ProcessEnv} variables @param {string} [words] */
+  function onTerminal(variables, words = 'doctor') {
+    const line = `'${process.execPath}' '${command}' ${words} 2>/dev/null`
     const options = { encoding: /** @type {const} */ ('utf8'), env: environment(variables) }
     return spawnSync('script', ['-qec', line, '/dev/null'], options).stdout
   }
@@ -69,6 +99,7 @@ describe('colours', () => {
     assert.ok(piped({ FORCE_COLOR: '1' }).includes(COLOUR))
     assert.ok(!piped({ FORCE_COLOR: '0' }).includes(COLOUR))
     assert.ok(!piped({ NO_COLOR: '1' }).includes(COLOUR))
+    assert.ok(piped({ FORCE_COLOR: '1' }, load).includes(`${COLOUR}31mFailed`))
   })
 
   test('are on a terminal, unless NO_COLOR or the terminal says no', {
@@ -79,5 +110,7 @@ describe('colours', () => {
     assert.ok(!onTerminal({ NO_COLOR: '1' }).includes(COLOUR))
     assert.ok(!onTerminal({ FORCE_COLOR: '0' }).includes(COLOUR))
     assert.ok(!onTerminal({ TERM: 'dumb' }).includes(COLOUR))
+    assert.ok(onTerminal({}, load).includes(`${COLOUR}31mFailed`))
+    assert.ok(!onTerminal({ TERM: 'dumb' }, load).includes(COLOUR))
   })
 })

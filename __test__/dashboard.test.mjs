@@ -92,6 +92,18 @@ describe('who may see the dashboard', () => {
     assert.equal((await ask(`${origin}/`, { headers })).status, 200)
   })
 
+  test('clients that ask again and again and read nothing shut nobody out', async (t) => {
+    const { hostname, port } = new URL(server.url)
+    const asked = `GET / HTTP/1.1\r\nHost: ${hostname}:${port}\r\n\r\n`.repeat(60_000)
+    for (let count = 0; count < 32; count++) {
+      const deaf = connect(Number(port), hostname).pause()
+      t.after(() => deaf.destroy())
+      deaf.on('error', () => {}).write(asked)
+      await once(deaf, 'connect')
+    }
+    assert.equal((await ask(server.url)).status, 200)
+  })
+
   test('a ninth follower is told to come later', async () => {
     const followers = await Promise.all(Array.from({ length: 8 }, () => follow(eventsOf(server))))
     assert.equal(server.followers, 8)

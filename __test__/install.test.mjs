@@ -1,6 +1,7 @@
 // @ts-check
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import {
   chmod,
   lstat,
@@ -318,6 +319,18 @@ test('the command installs, sums up, and exits with 0', async (t) => {
   assert.doesNotMatch(cold.stdout + cold.stderr + warm.stdout + warm.stderr, /s3cret/)
 })
 
+test('the command installs for all that nobody reads its progress', async (t) => {
+  const { server, folder, destination } = await setUp(t)
+  const script = new URL('../bin/aiwf-native.js', import.meta.url).pathname
+  const args = [script, 'install', 'o/r', '', destination, '--base-url', server.url]
+  const env = { ...process.env, GITHUB_TOKEN: '', XDG_CACHE_HOME: folder }
+  const child = spawn(process.execPath, args, { env })
+  child.stderr.destroy()
+  child.stdout.resume()
+  assert.deepEqual(await once(child, 'close'), [0, null])
+  assert.ok((await names(destination)).includes('docs/data.bin'))
+})
+
 test('the command names what failed and exits with 1', async (t) => {
   const { server, folder, destination } = await setUp(t)
   const env = { GITHUB_TOKEN: '', XDG_CACHE_HOME: folder }
@@ -356,6 +369,7 @@ test('the command explains itself and how it was misused', async () => {
     ['install'],
     ['install', 'o/r', '--odd'],
     ['install', 'o/r', '--concurrency', '0'],
+    ['install', 'notarepo'],
   ]) {
     const { code, stderr } = await cli(args)
     assert.equal(code, 2, args.join(' '))

@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { after, before, describe, mock, test } from 'node:test'
 import {
   AlertSystem,
   FileBatchProcessor,
@@ -75,6 +75,57 @@ describe('Monitor', () => {
     assert.equal(monitor.metrics.apiCalls, 1)
     const wrong = /** @type {any} */ ('not a function')
     await assert.rejects(cache.getOrFetch('u', wrong), { code: 'ERR_INVALID_ARG_TYPE' })
+  })
+
+  test('two watch one object and leave in any order', async () => {
+    const cache = new GitHubAPICache(join(folder, 'shared'))
+    await cache.init()
+    const benchmark = new PerformanceBenchmark({ silent: true })
+    const [first, second] = [new Monitor(), new Monitor()]
+    const work = async (/** @type {string} */ name) => {
+      await cache.getOrFetch(name, async () => 1)
+      await benchmark.runLoadTest({ name, target: url, maxRequests: 1, concurrency: 1 })
+    }
+    const seen = () =>
+      [first, second].map((monitor) => [
+        monitor.metrics.apiCalls,
+        monitor.generateDashboardData().loadTests.length,
+      ])
+    for (const monitor of [first, second]) monitor.attach(cache).attach(benchmark)
+    for (const watched of [cache, benchmark]) first.detach(watched)
+    await work('a')
+    assert.deepEqual(seen(), [
+      [0, 0],
+      [1, 1],
+    ])
+    first.attach(cache).attach(benchmark)
+    await work('b')
+    assert.deepEqual(seen(), [
+      [1, 1],
+      [2, 2],
+    ])
+    for (const monitor of [second, first]) {
+      monitor.detach(cache)
+      monitor.detach(benchmark)
+    }
+    assert.ok(!Object.hasOwn(cache, 'getOrFetch'))
+    assert.ok(!Object.hasOwn(benchmark, 'runLoadTest'))
+  })
+
+  test('leaves a method alone that somebody replaced since', async () => {
+    const cache = new GitHubAPICache(join(folder, 'replaced'))
+    await cache.init()
+    const monitor = new Monitor().attach(cache)
+    const wrapped = cache.getOrFetch
+    const replacement = mock.fn(wrapped)
+    cache.getOrFetch = replacement
+    monitor.detach(cache)
+    monitor.attach(cache)
+    await cache.getOrFetch('u', async () => 1)
+    monitor.detach(cache)
+    assert.equal(monitor.metrics.apiCalls, 1)
+    assert.equal(replacement.mock.callCount(), 1)
+    assert.equal(cache.getOrFetch, replacement)
   })
 
   test('warns of a response time that cannot be recorded or told', async () => {
@@ -150,6 +201,7 @@ describe('Monitor', () => {
 
     const text = monitor.toPrometheus()
     assert.match(text, /^# TYPE aiwf_memory_rss_bytes gauge\naiwf_memory_rss_bytes \d+$/m)
+    assert.match(text, /^# TYPE aiwf_api_calls_total counter\naiwf_api_calls_total 0$/m)
     assert.match(text, /^aiwf_queue_time_count 3$/m)
 
     const [{ scopeMetrics }] = monitor.toOpenTelemetry().resourceMetrics
@@ -158,6 +210,41 @@ describe('Monitor', () => {
     )
     assert.equal(metric.summary.dataPoints[0].count, '3')
     assert.equal(metric.summary.dataPoints[0].sum, 60)
+    const calls = /** @type {any} */ (
+      scopeMetrics[0].metrics.find(({ name }) => name === 'aiwf.apiCalls')
+    )
+    assert.deepEqual([calls.sum.isMonotonic, calls.sum.aggregationTemporality], [true, 2])
+    assert.equal(calls.sum.dataPoints[0].asDouble, 0)
+  })
+
+  test('counts and sums outlive the window, which may be empty', async () => {
+    const monitor = new Monitor({ window: 60 })
+    monitor.record('queueTime', 10)
+    while (monitor.summary('queueTime')) await new Promise(setImmediate)
+    const text = monitor.toPrometheus()
+    assert.match(text, /^aiwf_queue_time\{quantile="0.5"\} NaN$/m)
+    assert.match(text, /^aiwf_queue_time_sum 10\naiwf_queue_time_count 1$/m)
+    const [{ scopeMetrics }] = monitor.toOpenTelemetry().resourceMetrics
+    const { summary } = /** @type {any} */ (scopeMetrics[0].metrics.at(-1))
+    assert.deepEqual([summary.dataPoints[0].count, summary.dataPoints[0].quantileValues], ['1', []])
+    assert.deepEqual(monitor.generateDashboardData().windows, {})
+  })
+
+  test('takes metrics of any name and size', () => {
+    const monitor = new Monitor()
+    for (const name of ['__proto__', 'latency', 'latency_sum', 'latency_count', 'apiCallsTotal']) {
+      monitor.record(name, 1)
+    }
+    const { windows } = monitor.generateDashboardData()
+    assert.equal(JSON.parse(JSON.stringify(windows)).latency_sum.count, 1)
+    assert.equal(Object.getOwnPropertyDescriptor(windows, '__proto__')?.value.count, 1)
+    assert.equal(windows.count, undefined)
+    const samples = monitor.toPrometheus().match(/^[^#\s]+/gm) ?? []
+    assert.equal(new Set(samples).size, samples.length)
+    for (const value of [0, 0, 0, Number.MAX_VALUE, Number.MAX_VALUE]) monitor.record('size', value)
+    const size = monitor.summary('size')
+    assert.equal(size?.p50, 0)
+    assert.ok(Number.isFinite(size.mean))
   })
 
   test('is iterated', async () => {
@@ -174,6 +261,14 @@ describe('Monitor', () => {
     const create = /** @type {any} */ (Monitor)
     assert.throws(() => create(), TypeError)
     assert.throws(() => new create({ window: 1 }), { code: 'ERR_OUT_OF_RANGE' })
+    for (const options of [
+      { window: Number.NaN },
+      { window: 0 },
+      { interval: '' },
+      { alerts: 0 },
+    ]) {
+      assert.throws(() => new create(options), { code: /^ERR_(OUT_OF_RANGE|INVALID_ARG_TYPE)$/ })
+    }
     const monitor = new create()
     assert.throws(() => monitor.attach({}), { code: 'ERR_INVALID_ARG_TYPE' })
     for (const value of [-1, Number.NaN, Infinity]) {

@@ -31,6 +31,38 @@ describe('BatchProcessor', () => {
     assert.equal(processor.size, 0)
   })
 
+  test('tells whoever awaits a batch that one of its items failed', async () => {
+    const failure = new Error('odd')
+    const processor = new BatchProcessor(2, (/** @type {number[]} */ items) =>
+      items.map((item) => (item % 2 ? failure : item)),
+    )
+    await processor.add(1)
+    await assert.rejects(processor.add(2), failure)
+    await processor.add(3)
+    await assert.rejects(processor.flush(), failure)
+    await processor.add(4)
+    await processor.flush()
+  })
+
+  test('takes another size for the batches to come, and no wrong one', async () => {
+    /** @type {number[][]} */
+    const batches = []
+    const processor = new BatchProcessor(2, (items) => batches.push(items))
+    await processor.add(1)
+    for (const [size, code] of /** @type {[any, string][]} */ ([
+      [0, 'ERR_OUT_OF_RANGE'],
+      [Number.NaN, 'ERR_OUT_OF_RANGE'],
+      ['3', 'ERR_INVALID_ARG_TYPE'],
+    ])) {
+      assert.throws(() => (processor.batchSize = size), { code })
+    }
+    assert.equal(processor.batchSize, 2)
+    processor.batchSize = 1
+    await processor.add(2)
+    await processor.flush()
+    assert.deepEqual(batches, [[1], [2]])
+  })
+
   test('with maxWait gives each add its own result or error', async () => {
     const failure = new RangeError('odd')
     const processor = new BatchProcessor(
@@ -134,6 +166,20 @@ describe('ObjectPool', () => {
     assert.throws(() => pool.release(object), { code: 'ERR_AIWF_ALREADY_RELEASED' })
   })
 
+  test('refuses an object twice that the full pool let go', () => {
+    const pool = new ObjectPool(
+      () => ({}),
+      () => {},
+      { maxSize: 1 },
+    )
+    const objects = [1, 2, 3].map(() => pool.acquire())
+    pool.release(objects[0])
+    pool.release(objects[1])
+    assert.throws(() => pool.release(objects[1]), { code: 'ERR_AIWF_ALREADY_RELEASED' })
+    assert.equal(pool.acquired, 1)
+    pool.release(pool.acquire())
+  })
+
   test('warns once of objects that nobody releases', async () => {
     const pool = new ObjectPool(
       () => ({}),
@@ -163,6 +209,8 @@ describe('memoize', () => {
     }
     assert.equal(fn.mock.callCount(), 7)
     assert.equal(memoized.size, 7)
+    const inverse = memoize((/** @type {number} */ n) => 1 / n)
+    assert.deepEqual([inverse(0), inverse(-0)], [Infinity, -Infinity])
     assert.ok(memoized.delete(1))
     memoized.clear()
     assert.equal(memoized.size, 0)
@@ -219,6 +267,34 @@ describe('memoize', () => {
     assert.equal(await memoized(1), 1)
     assert.equal(await memoized(1), 1)
     assert.equal(fn.mock.callCount(), 2)
+  })
+
+  test('counts ttl from when there is a result', async () => {
+    /** @type {(() => void)[]} */
+    const finish = []
+    const fn = mock.fn(() => new Promise((resolve) => finish.push(() => resolve(undefined))))
+    const forgetful = memoize(fn, { ttl: 0 })
+    const shared = [forgetful(), forgetful()]
+    assert.equal(fn.mock.callCount(), 1)
+    finish[0]()
+    await Promise.all(shared)
+    forgetful()
+    assert.equal(fn.mock.callCount(), 2)
+    forgetful.clear()
+
+    const now = mock.method(performance, 'now', () => 0)
+    const slow = memoize(fn, { ttl: 100 })
+    const pending = slow()
+    now.mock.mockImplementation(() => 1000)
+    finish[2]()
+    await pending
+    now.mock.mockImplementation(() => 1099)
+    slow()
+    assert.equal(fn.mock.callCount(), 3)
+    now.mock.mockImplementation(() => 1100)
+    slow()
+    assert.equal(fn.mock.callCount(), 4)
+    mock.restoreAll()
   })
 })
 

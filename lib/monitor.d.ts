@@ -59,7 +59,7 @@ export interface MetricSummary {
   mean: number
   min: number
   max: number
-  /** Percentiles by nearest rank, within 1 %. */
+  /** Percentiles by nearest rank, within 1 % for values from 1e-18 to 1e24; 0 is exact. */
   p50: number
   p95: number
   p99: number
@@ -142,7 +142,7 @@ export class Monitor implements AsyncIterable<DashboardData> {
   constructor(options?: MonitorOptions)
   /**
    * Watches an object from now on; twice is once, also for the cache of a client. A cache's `getOrFetch` and a benchmark's `runLoadTest` are wrapped
-   * on this object until it is detached.
+   * on this object until nobody watches it.
    *
    * @throws TypeError for anything else than an object of an engine.
    */
@@ -167,8 +167,12 @@ export class Monitor implements AsyncIterable<DashboardData> {
    * @throws TypeError or RangeError for wrong options, and the system's error, such as `EADDRINUSE`.
    */
   serve(options?: ServeOptions): Promise<DashboardServer>
-  /** Prometheus' text format 0.0.4; each name begins with `aiwf_`. */
+  /**
+   * Prometheus' text format 0.0.4; each name begins with `aiwf_` and stays the same. Of a metric the quantiles are of the
+   * window, `NaN` while that is empty; `_sum` and `_count` are of all values there were.
+   */
   toPrometheus(): string
+  /** As `toPrometheus`: counts and sums are cumulative, the quantiles are of the window. */
   toOpenTelemetry(): OpenTelemetryMetrics
   [Symbol.asyncIterator](): AsyncGenerator<DashboardData, void, unknown>
 }
@@ -202,7 +206,10 @@ export type Alert = ThresholdExceeded | AnomalyDetected | { type: string; [key: 
 export interface AlertJudgement {
   /** Share of the threshold by which a value must fall below it to end an episode, 0 to 1. Default: 0. */
   hysteresis?: number
-  /** Milliseconds between two alerts of an episode; `Infinity` for one. Default: 0, every value above alerts. */
+  /**
+   * Milliseconds between two alerts, of one episode or of two; `Infinity` for one an episode. Default: 0, every value above
+   * alerts.
+   */
   repeatAfter?: number
 }
 
@@ -212,10 +219,14 @@ export interface AlertRule extends AlertJudgement {
 }
 
 export interface WebhookOptions {
-  /** Alerts are posted there as JSON. Redirects are not followed. */
+  /**
+   * Alerts are posted there as JSON, four at once; 1,000 may wait, those beyond are `undelivered` at once. Redirects are not
+   * followed. It has no user and password: `headers` may have an `authorization`.
+   */
   url: string
-  /** Milliseconds. Default: 5,000. */
+  /** Milliseconds until an alert is given up, whole ones; waiting for others is part of it. Default: 5,000. */
   timeout?: number
+  /** `content-type` may be another than `application/json`. */
   headers?: Record<string, string>
 }
 
@@ -253,7 +264,11 @@ export class AlertSystem extends EventEmitter<AlertEvents> {
    * @throws the error of reading it, or Error (`ERR_AIWF_INVALID_RULES`); the rules before then stay.
    */
   loadRules(file: string | URL): Promise<void>
-  /** Applies the rules to values by metric. A metric without a value is not judged. */
+  /**
+   * Applies the rules to values by metric. A metric without a value of its own is not judged.
+   *
+   * @throws the first error there was, such as that of a value that is no number, when all rules are applied.
+   */
   check(metrics: Record<string, number>): void
   /** Calls `sendAlert` if an alert is due for this value; returns whether it was. */
   checkThreshold(metric: string, value: number, threshold: number): boolean
@@ -263,7 +278,11 @@ export class AlertSystem extends EventEmitter<AlertEvents> {
    * @throws RangeError beyond 1,000 metrics.
    */
   observe(metric: string, value: number): boolean
-  /** Keeps the alert, calls `alertCallback`, emits `alert`, and posts to the webhook if there is one. Overridable. */
+  /**
+   * Keeps the alert, calls `alertCallback`, emits `alert`, and posts to the webhook if there is one. Overridable.
+   *
+   * @throws TypeError for an alert without a type.
+   */
   sendAlert(alert: Alert): void
   /** Raises no alerts of a metric for `duration` milliseconds; 0 ends a silence. */
   silence(metric: string, duration: number): void

@@ -26,17 +26,21 @@ export class BatchProcessor<T, R = unknown> {
     processFn: (items: T[]) => unknown,
     options?: BatchProcessorOptions,
   )
+  /** A write counts from the next batch on. @throws TypeError or RangeError for what is no whole number above 0. */
   batchSize: number
   processFn: (items: T[]) => unknown
   /** How many items wait for their batch to fill. */
   readonly size: number
   /**
    * Without `maxWait`: resolves at once, or, for the item that fills the batch, when the batch is processed; it
-   * rejects if that fails. With `maxWait`: resolves when the item is processed, to its result; rejects with
+   * rejects if that, or one of its items, fails. With `maxWait`: resolves when the item is processed, to its result; rejects with
    * its own error, or with that of its batch.
    */
   add(item: T): Promise<R | undefined>
-  /** Processes what waits, and waits for all batches; rejects with the first error of those. */
+  /**
+   * Processes what waits, and waits for all batches; rejects with the first error of those. That of an item alone counts only
+   * without `maxWait`: with it, whoever added the item is told.
+   */
   flush(): Promise<void>
 }
 
@@ -63,17 +67,18 @@ export class ObjectPool<T> {
   readonly acquired: number
   /** An idle object, the longest idle first, else a new one. */
   acquire(): T
-  /** @throws Error (`ERR_AIWF_ALREADY_RELEASED`) if the object is idle already. */
+  /** @throws Error (`ERR_AIWF_ALREADY_RELEASED`) if the object was released already, and not acquired since. */
   release(object: T): void
 }
 
 export interface MemoizeOptions<F extends (...args: any[]) => any> {
   /**
    * The key of a call. Default: one object is told by its identity, primitives by type and value; several
-   * arguments with an object among them need this option, else a call throws (`ERR_INVALID_ARG_VALUE`).
+   * arguments with an object among them need this option, else a call throws (`ERR_INVALID_ARG_VALUE`). `this` is
+   * no part of it: memoize a method for each object.
    */
   key?: (...args: Parameters<F>) => unknown
-  /** Milliseconds a result is kept. Default: `Infinity`. */
+  /** Milliseconds a result is kept, from when there is one. Default: `Infinity`. */
   ttl?: number
   /** Results kept; the least recently used goes first. Default: 1,000. */
   maxEntries?: number

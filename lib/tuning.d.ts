@@ -58,19 +58,23 @@ export interface TuningDecision {
   observation: TuningObservation
 }
 
+/** A setting and what it is tuned within. */
+export interface TunedSetting {
+  name: TuningSetting
+  value: number
+  min: number
+  max: number
+  highPressure: number
+  lowPressure: number
+}
+
 /** Everything a tuner went by, as JSON has it. */
 export interface TuningRecording {
   target: string
-  settings: {
-    name: TuningSetting
-    value: number
-    min: number
-    max: number
-    highPressure: number
-    lowPressure: number
-  }[]
-  /** The first 10,000. */
-  observations: (TuningObservation & { timestamp: number })[]
+  /** As they were when the object was attached. */
+  settings: TunedSetting[]
+  /** The first 10,000; with the settings where somebody else had written one before. */
+  observations: (TuningObservation & { timestamp: number; settings?: TunedSetting[] })[]
   /** Whether there were more. */
   truncated: boolean
 }
@@ -88,8 +92,8 @@ export class AutoTuner extends EventEmitter<{ decision: [decision: TuningDecisio
   /** The latest decisions, oldest first. */
   readonly log: TuningDecision[]
   /**
-   * Tunes an object as well; twice is once, also for the cache of a client. A setting that is `'auto'` or `Infinity` is left alone, and one that somebody
-   * else writes is tuned from its new value.
+   * Tunes an object as well; twice is once, also for the cache of a client. A setting that is `'auto'` or `Infinity` is left alone for as long as it is, and one that
+   * somebody else writes is tuned from its new value.
    *
    * @throws TypeError for anything else, RangeError for limits that the present value is not within.
    */
@@ -112,6 +116,10 @@ export class AutoTuner extends EventEmitter<{ decision: [decision: TuningDecisio
    * @throws Error (`ERR_AIWF_NOT_ATTACHED`) if it is not attached.
    */
   recording(target: TuningTarget): TuningRecording
-  /** Decides again by a recording: the same decisions, since nothing else goes into them. */
+  /**
+   * Decides again by a recording: the same decisions, since nothing else goes into them.
+   *
+   * @throws TypeError or RangeError for what is no recording.
+   */
   static replay(recording: TuningRecording): TuningDecision[]
 }

@@ -8,9 +8,9 @@ const { PerformanceBenchmark } = require('../performance-benchmark.js')
 const { MOST_RUNS } = require('../performance-benchmark/compare.js')
 const { publish, render } = require('../performance-benchmark/report.js')
 const { slower, text, tooSlow } = require('./bench-text.js')
+const { palette } = require('./colour.js')
 const { runCommand } = require('./command.js')
 const { liveLine } = require('./live-line.js')
-const { palette } = require('./figures.js')
 
 /** @import * as types from '../performance-benchmark.js' */
 
@@ -130,7 +130,7 @@ async function run({ files, runs, format, benchmark, baseline, save, output, his
       ? text(benchmark, report, {
           isFirst,
           histogram,
-          colours: palette(output ? {} : process.stdout),
+          colours: palette(output ? undefined : process.stdout),
         })
       : render(report, format)
   if (output === undefined) console.log(shown)

@@ -3,9 +3,9 @@
 
 const { existsSync } = require('node:fs')
 const { parseArgs } = require('node:util')
-const { OptimizedGitHubClient } = require('../cache-system.js')
-const { defaultCacheDir } = require('./cache-dir.js')
+const { cacheDirOf } = require('./cache-dir.js')
 const { runCommand } = require('./command.js')
+const { openCache } = require('./open-cache.js')
 const { bytes } = require('./summary.js')
 
 const HELP = `Usage: aiwf-native cache <stats|verify|clean|clear> [options]
@@ -32,7 +32,7 @@ const OPTIONS = /** @type {const} */ ({
   help: { type: 'boolean', short: 'h' },
 })
 
-/** @typedef {OptimizedGitHubClient['cache']} Cache */
+/** @typedef {Awaited<ReturnType<typeof openCache>>} Cache */
 
 /**
  * What a command found or did, its text, and its exit code.
@@ -89,21 +89,18 @@ function parse(args) {
   if (!Number.isInteger(ttl) || ttl < 1) {
     throw new Error(`--ttl must be a whole number above 0, not '${values.ttl}'`)
   }
-  const cacheDir = values['cache-dir'] || defaultCacheDir()
-  return { action: actions[name], cacheDir, ttl, json: values.json }
+  return { action: actions[name], given: values['cache-dir'], ttl, json: values.json }
 }
 
 /** @param {NonNullable<ReturnType<typeof parse>>} call */
-async function run({ action, cacheDir, ttl, json }) {
+async function run({ action, given, ttl, json }) {
+  const cacheDir = cacheDirOf(given)
   // Opening it would make it.
   if (!existsSync(cacheDir)) {
     console.error(`aiwf-native: there is no cache in ${cacheDir}`)
     return 1
   }
-  // That of a client has the responses that follow HTTP's rules as well.
-  const { cache: opened } = new OptimizedGitHubClient(undefined, { cacheDir, ttl })
-  await opened.init()
-  const { result, text, code = 0 } = await action(opened)
+  const { result, text, code = 0 } = await action(await openCache(cacheDir, { ttl }))
   console.log(json ? JSON.stringify(result, null, 2) : text)
   return code
 }

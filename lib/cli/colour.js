@@ -1,18 +1,17 @@
 // @ts-check
 'use strict'
 
-const CODES = { green: 32, yellow: 33, red: 31 }
-
 /**
- * A text in a colour where that is wanted: on a terminal, unless `NO_COLOR` (no-color.org) or the terminal says
- * otherwise; anywhere with `FORCE_COLOR`, as for Node itself.
+ * Texts in colours where those are wanted: on a terminal, unless `NO_COLOR` (no-color.org) or the terminal says otherwise;
+ * on any stream with `FORCE_COLOR`, as for Node itself.
  *
- * @param {keyof typeof CODES} colour
- * @param {string} text
- * @param {{ isTTY?: boolean }} stream
+ * @param {{ isTTY?: boolean }} [stream] none: no colours
  */
-function coloured(colour, text, stream) {
-  return isWanted(stream) ? `\x1b[${CODES[colour]}m${text}\x1b[39m` : text
+function palette(stream) {
+  const wanted = stream !== undefined && isWanted(stream)
+  const paint = (/** @type {number} */ code) => (/** @type {string} */ text) =>
+    wanted ? `\x1b[${code}m${text}\x1b[0m` : text
+  return { good: paint(32), warn: paint(33), bad: paint(31), dim: paint(2), bold: paint(1) }
 }
 
 /** @param {{ isTTY?: boolean }} stream */
@@ -22,4 +21,4 @@ function isWanted({ isTTY = false }) {
   return isTTY && !NO_COLOR && TERM !== 'dumb'
 }
 
-module.exports = { coloured }
+module.exports = { palette }

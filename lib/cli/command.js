@@ -41,4 +41,9 @@ async function runCommand(
   }
 }
 
-module.exports = { runCommand }
+/** Much of a call is only checked when the work begins. @param {{ code?: string }} error */
+function isWrongArgument({ code = '' }) {
+  return code.startsWith('ERR_INVALID') || code === 'ERR_OUT_OF_RANGE'
+}
+
+module.exports = { runCommand, isWrongArgument }

@@ -5,7 +5,7 @@
 // package appear by themselves.
 
 const { isChosen } = require('./program.js')
-const { announce, watch } = require('./watch.js')
+const { announce, tell, watch } = require('./watch.js')
 
 /** Objects that are watched; a program that makes ever more of them is shown the latest. */
 const MOST = 100
@@ -35,10 +35,9 @@ async function serve(options) {
         Object.assign(index, { [name]: exported[name] })
       }
     }
-    const { url, port } = await watched.serve()
-    announce(process.stderr, { url, port }, options.json)
+    announce(await watched.serve(), options.json)
   } catch (error) {
-    process.stderr.write(`aiwf-native: ${/** @type {Error} */ (error).message}\n`)
+    tell(`aiwf-native: ${/** @type {Error} */ (error).message}`)
     process.exit(1)
   }
 }
@@ -58,7 +57,7 @@ function observed(original, onMade) {
         onMade(made)
       } catch (error) {
         const { message } = /** @type {Error} */ (error)
-        process.stderr.write(`aiwf-native: not shown: ${message}\n`)
+        tell(`aiwf-native: not shown: ${message}`)
       }
       return made
     },

@@ -4,8 +4,9 @@
 const { existsSync } = require('node:fs')
 const { join, resolve } = require('node:path')
 const { parseArgs } = require('node:util')
-const { defaultCacheDir } = require('./cache-dir.js')
+const { cacheDirOf } = require('./cache-dir.js')
 const { runCommand } = require('./command.js')
+const { openCache } = require('./open-cache.js')
 const { runProgram, splitAtProgram } = require('./program.js')
 
 /** @import { WatchOptions } from './watch.js' */
@@ -25,7 +26,7 @@ Options:
   --port <n>            of 127.0.0.1 (default: any free one)
   --interval <ms>       between two figures, 100 to 10000 (default: 1000)
   --rules <file>        alerts by the rules of a JSON file: [{ "metric": "rss", "threshold": 500000000 }]; metrics are
-                        apiCalls, cacheHitRate, responseTime, rss, heapUsed, heapTotal, external
+                        apiCalls, cacheHitRate, responseTime (ms, of each request), rss, heapUsed, heapTotal, external
   --tune                lets the settings of caches and file processors find their values; the page shows why
   --cache-dir <folder>  the cache (default: ~/.cache/aiwf-native, or $XDG_CACHE_HOME/aiwf-native)
   --json                print the address as JSON: { "url", "port" }
@@ -71,12 +72,12 @@ function parse(args) {
   if (command?.length === 0) throw new Error("expected a program after '--'")
   const { rules, tune, json } = values
   const options = { port, interval, rules: rules && resolve(rules), tune, json }
-  return { command, cacheDir: values['cache-dir'] || defaultCacheDir(), options }
+  return { command, cacheDir: values['cache-dir'], options }
 }
 
 /** @param {NonNullable<ReturnType<typeof parse>>} call */
 async function run({ command, cacheDir, options }) {
-  if (!command) return show(cacheDir, options)
+  if (!command) return show(cacheDirOf(cacheDir), options)
   const preload = join(__dirname, 'dashboard-preload.js')
   const variables = { AIWF_NATIVE_DASHBOARD: JSON.stringify(options) }
   return runProgram(asProgram(command), preload, variables)
@@ -89,17 +90,12 @@ async function run({ command, cacheDir, options }) {
  * @param {WatchOptions & { json: boolean }} options
  */
 async function show(cacheDir, { json, ...options }) {
-  const { GitHubAPICache } = require('../cache-system.js')
   const { announce, watch } = require('./watch.js')
   const { add, serve } = watch({ ...options, title: `Cache in ${cacheDir}` })
   // Opening it would make it.
-  if (existsSync(cacheDir)) {
-    const cache = new GitHubAPICache(cacheDir)
-    await cache.init()
-    add(cache)
-  }
+  if (existsSync(cacheDir)) add(await openCache(cacheDir))
   const server = await serve()
-  announce(process.stderr, server, json)
+  announce(server, json)
   await interruption()
   await server.close()
   return 0

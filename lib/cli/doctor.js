@@ -7,9 +7,10 @@ const { parseArgs } = require('node:util')
 const manifest = require('../../package.json')
 const { currentHost, platformName } = require('../internal/platform.js')
 const { processReport } = require('../internal/process-report.js')
-const { defaultCacheDir } = require('./cache-dir.js')
+const { cacheDirOf } = require('./cache-dir.js')
 const { runCommand } = require('./command.js')
-const { coloured } = require('./colour.js')
+const { openCache } = require('./open-cache.js')
+const { palette } = require('./colour.js')
 const { bytes } = require('./summary.js')
 
 /** @typedef {{ name: string, status: 'ok' | 'warn' | 'fail', message: string }} Finding */
@@ -37,7 +38,7 @@ const OLDEST_NODE = 20
 /** Below it, a batch of files at the default concurrency and a few hundred connections do not fit. */
 const FEW_DESCRIPTORS = 1024
 
-const COLOURS = /** @type {const} */ ({ ok: 'green', warn: 'yellow', fail: 'red' })
+const COLOURS = /** @type {const} */ ({ ok: 'good', warn: 'warn', fail: 'bad' })
 
 /**
  * `aiwf-native doctor`
@@ -52,11 +53,11 @@ async function doctor(args) {
 /** @param {string[]} args */
 function parse(args) {
   const { values } = parseArgs({ args, options: OPTIONS })
-  return values.help ? undefined : { cacheDir: values['cache-dir'] || defaultCacheDir(), ...values }
+  return values.help ? undefined : values
 }
 
 /** @param {NonNullable<ReturnType<typeof parse>>} call */
-async function run({ cacheDir, json }) {
+async function run({ 'cache-dir': cacheDir, json }) {
   const native = binary()
   const findings = [machine(), node(), native, memory(), ...descriptors(), configuration()]
   // Without the binary no cache can be opened.
@@ -128,27 +129,32 @@ function configuration() {
 }
 
 /**
- * @param {string} cacheDir
+ * @param {string} [given]
  * @returns {Promise<Finding>}
  */
-async function cache(cacheDir) {
+async function cache(given) {
   const name = 'Cache'
-  if (!existsSync(cacheDir)) return { name, status: 'ok', message: `${cacheDir}: none yet` }
-  const { GitHubAPICache } = require('../cache-system.js')
+  let cacheDir
   try {
-    const opened = new GitHubAPICache(cacheDir)
-    await opened.init()
-    const { entries, bytes: size } = await opened.diskStats()
-    return { name, status: 'ok', message: `${cacheDir}: ${entries} entries, ${bytes(size)}` }
+    cacheDir = cacheDirOf(given)
+    return { name, status: 'ok', message: `${cacheDir}: ${await contents(cacheDir)}` }
   } catch (error) {
-    const message = `${cacheDir}: ${/** @type {Error} */ (error).message}`
+    const message = [cacheDir, /** @type {Error} */ (error).message].filter(Boolean).join(': ')
     return { name, status: 'fail', message }
   }
 }
 
+/** @param {string} cacheDir */
+async function contents(cacheDir) {
+  // Opening it would make it.
+  if (!existsSync(cacheDir)) return 'none yet'
+  const { entries, bytes: size } = await (await openCache(cacheDir)).diskStats()
+  return `${entries} entries, ${bytes(size)}`
+}
+
 /** @param {Finding} finding */
 function line({ name, status, message }) {
-  const word = coloured(COLOURS[status], status.padEnd(4), process.stdout)
+  const word = palette(process.stdout)[COLOURS[status]](status.padEnd(4))
   return `${word}  ${name.padEnd(13)}  ${message}`
 }
 

@@ -50,16 +50,4 @@ function columns(rows) {
     .join('\n')
 }
 
-/**
- * Colours, where the stream is a terminal and nobody objects (no-color.org).
- *
- * @param {{ isTTY?: boolean }} stream
- */
-function palette(stream) {
-  const coloured = Boolean(stream.isTTY) && !process.env.NO_COLOR
-  const paint = (/** @type {number} */ code) => (/** @type {string} */ text) =>
-    coloured ? `\x1b[${code}m${text}\x1b[0m` : text
-  return { bad: paint(31), good: paint(32), dim: paint(2), bold: paint(1) }
-}
-
-module.exports = { time, rate, percent, heap, columns, palette }
+module.exports = { time, rate, percent, heap, columns }

@@ -5,8 +5,8 @@ const { basename } = require('node:path')
 const { parseArgs } = require('node:util')
 const { OptimizedGitHubClient } = require('../cache-system.js')
 const { MemoryProfiler } = require('../memory-profiler.js')
-const { defaultCacheDir } = require('./cache-dir.js')
-const { runCommand } = require('./command.js')
+const { cacheDirOf } = require('./cache-dir.js')
+const { isWrongArgument, runCommand } = require('./command.js')
 const { progressReporter } = require('./progress.js')
 const { summaryLines } = require('./summary.js')
 
@@ -50,7 +50,8 @@ const OPTIONS = /** @type {const} */ ({
  * @returns {Promise<number>} the exit code
  */
 async function install(args) {
-  return runCommand('install', { help: HELP, parse: () => parse(args), run, explain })
+  const isMisuse = isWrongArgument
+  return runCommand('install', { help: HELP, parse: () => parse(args), run, isMisuse, explain })
 }
 
 /** @param {string[]} args */
@@ -72,16 +73,15 @@ function parse(args) {
     ref,
     concurrency,
     baseUrl: values['base-url'] || process.env.GITHUB_API_URL || undefined,
-    cacheDir: values['cache-dir'] ?? defaultCacheDir(),
     token: process.env.GITHUB_TOKEN,
   }
-  return { job, quiet, json }
+  return { job, cacheDir: values['cache-dir'], quiet, json }
 }
 
 /** @param {NonNullable<ReturnType<typeof parse>>} call */
-async function run({ job, quiet, json }) {
+async function run({ job, cacheDir, quiet, json }) {
   const onProgress = quiet || json ? undefined : progressReporter(process.stderr)
-  const summary = await measuredInstall({ ...job, onProgress })
+  const summary = await measuredInstall({ ...job, cacheDir: cacheDirOf(cacheDir), onProgress })
   report(summary, json)
   return summary.failed > 0 ? 1 : 0
 }

@@ -5,9 +5,10 @@ const { readFile } = require('node:fs/promises')
 const { validateHeaderName, validateHeaderValue } = require('node:http')
 const { parseArgs } = require('node:util')
 const { PerformanceBenchmark } = require('../performance-benchmark.js')
-const { runCommand } = require('./command.js')
+const { palette } = require('./colour.js')
+const { isWrongArgument, runCommand } = require('./command.js')
 const { liveLine } = require('./live-line.js')
-const { columns, palette, rate, time } = require('./figures.js')
+const { columns, rate, time } = require('./figures.js')
 const { bytes } = require('./summary.js')
 
 /** @import * as types from '../performance-benchmark.js' */
@@ -62,12 +63,8 @@ const OPTIONS = /** @type {const} */ ({
  * @returns {Promise<number>} the exit code
  */
 async function load(args) {
+  const isMisuse = isWrongArgument
   return runCommand('load', { help: HELP, parse: () => parse(args), run, isMisuse })
-}
-
-/** Much of a call is only checked when the test starts. @param {{ code?: string }} error */
-function isMisuse({ code = '' }) {
-  return code.startsWith('ERR_INVALID') || code === 'ERR_OUT_OF_RANGE'
 }
 
 /** @param {NonNullable<ReturnType<typeof parse>>} call */

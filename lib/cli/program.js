@@ -39,7 +39,7 @@ function runProgram([program, ...args], preload, variables) {
     const child = spawn(program, args, { env, stdio: 'inherit' })
     const release = listen({
       // A terminal sends it to the program too.
-      SIGINT() {},
+      SIGINT: () => process.stdin.isTTY || child.kill('SIGINT'),
       SIGTERM: () => child.kill('SIGTERM'),
       SIGHUP: () => child.kill('SIGHUP'),
     })

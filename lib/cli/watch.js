@@ -61,10 +61,10 @@ function watch({ port, interval, title, rules, tune }) {
   }
 }
 
-/** What rules may be about. @param {Monitor} monitor */
-function figures(monitor) {
+/** What rules may be about. The monitor judges each `responseTime` itself. @param {Monitor} monitor */
+function figures({ metrics: { responseTime: _, ...metrics } }) {
   const { rss, heapUsed, heapTotal, external } = process.memoryUsage()
-  return { ...monitor.metrics, rss, heapUsed, heapTotal, external }
+  return { ...metrics, rss, heapUsed, heapTotal, external }
 }
 
 /** @param {unknown} object */
@@ -74,13 +74,15 @@ function isTunable(object) {
   )
 }
 
+/** `console` forgives a standard error that nobody reads, also after the program has put its own in its place. */
+const tell = console.error
+
 /**
- * @param {{ write(text: string): unknown }} stream
  * @param {{ url: string, port: number }} address
  * @param {boolean} json
  */
-function announce(stream, address, json) {
-  stream.write(json ? `${JSON.stringify(address)}\n` : `Dashboard: ${address.url}\n`)
+function announce({ url, port }, json) {
+  tell(json ? JSON.stringify({ url, port }) : `Dashboard: ${url}`)
 }
 
-module.exports = { watch, announce }
+module.exports = { watch, announce, tell }

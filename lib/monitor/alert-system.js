@@ -6,6 +6,7 @@ const { readFile } = require('node:fs/promises')
 const args = require('../internal/arguments.js')
 const native = require('../internal/native.js')
 const { AnomalyDetector } = require('./anomaly-detector.js')
+const { Webhook } = require('./webhook.js')
 
 /** @import * as types from '../monitor.js' */
 
@@ -42,9 +43,10 @@ class AlertSystem extends EventEmitter {
     const { hysteresis = 0, repeatAfter = 0, maxHistory = 1000, alertCallback, webhook } = options
     this.#defaults = checkedJudgement({ hysteresis, repeatAfter }, 'options.')
     this.#maxHistory = args.integer('options.maxHistory', maxHistory, 1)
-    this.#webhook = webhook && checkedWebhook(webhook)
+    this.#webhook = webhook === undefined ? undefined : new Webhook(webhook)
+    if (alertCallback !== undefined) args.callback('options.alertCallback', alertCallback)
     /** @type {types.AlertSystemOptions['alertCallback']} */
-    this.alertCallback = alertCallback && args.callback('options.alertCallback', alertCallback)
+    this.alertCallback = alertCallback
   }
 
   get rules() {
@@ -72,10 +74,16 @@ class AlertSystem extends EventEmitter {
   /** @param {Record<string, number>} metrics */
   check(metrics) {
     args.object('metrics', metrics)
+    const failures = []
     for (const { metric, threshold, ...judgement } of this.#rules) {
-      const value = metrics[metric]
-      if (value !== undefined) this.#judge(metric, value, threshold, judgement)
+      try {
+        const value = Object.hasOwn(metrics, metric) ? metrics[metric] : undefined
+        if (value !== undefined) this.#judge(metric, value, threshold, judgement)
+      } catch (error) {
+        failures.push(error)
+      }
     }
+    if (failures.length > 0) throw failures[0]
   }
 
   /**
@@ -97,7 +105,8 @@ class AlertSystem extends EventEmitter {
     args.string('metric', metric)
     args.number('value', value, -Infinity, Infinity)
     args.number('threshold', threshold, -Infinity, Infinity)
-    const { hysteresis, repeatAfter } = { ...this.#defaults, ...judgement }
+    const { hysteresis = this.#defaults.hysteresis, repeatAfter = this.#defaults.repeatAfter } =
+      judgement
     const verdict = this.#native.judge(metric, value, threshold, hysteresis, repeatAfter)
     if (verdict === RAISE) this.sendAlert({ type: 'threshold_exceeded', metric, value, threshold })
     if (verdict === RESOLVED) this.emit('resolved', { metric, value, threshold })
@@ -129,7 +138,7 @@ class AlertSystem extends EventEmitter {
 
   /** @param {types.Alert} alert */
   sendAlert(alert) {
-    args.object('alert', alert)
+    args.string('alert.type', args.object('alert', alert).type)
     this.history.push(alert)
     if (this.history.length > this.#maxHistory) this.history.shift()
     if (this.#webhook) this.#post(this.#webhook, alert)
@@ -147,36 +156,13 @@ class AlertSystem extends EventEmitter {
   }
 
   /**
-   * Tells of a failure by an event, without the address: it may hold a secret.
-   *
-   * @param {types.WebhookOptions} webhook
+   * @param {InstanceType<typeof Webhook>} webhook
    * @param {types.Alert} alert
    */
   async #post(webhook, alert) {
-    const failure = await deliver(webhook, alert)
+    const failure = await webhook.post(alert)
     if (failure) this.emit('undelivered', alert, failure)
     else this.emit('delivered', alert)
-  }
-}
-
-/**
- * @param {types.WebhookOptions} webhook
- * @param {types.Alert} alert
- * @returns {Promise<Error | undefined>} why it was not taken
- */
-async function deliver({ url, timeout = 5000, headers }, alert) {
-  try {
-    const response = await fetch(url, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json', ...headers },
-      body: JSON.stringify(alert),
-      signal: AbortSignal.timeout(timeout),
-      redirect: 'error',
-    })
-    await response.body?.cancel()
-    return response.ok ? undefined : new Error(`HTTP ${response.status}`)
-  } catch (error) {
-    return /** @type {Error} */ (error)
   }
 }
 
@@ -190,18 +176,6 @@ function checkedJudgement(judgement, prefix) {
   if (hysteresis !== undefined) args.number(`${prefix}hysteresis`, hysteresis, 0, 1)
   if (repeatAfter !== undefined) args.number(`${prefix}repeatAfter`, repeatAfter, 0, Infinity)
   return judgement
-}
-
-/** @param {types.WebhookOptions} webhook */
-function checkedWebhook(webhook) {
-  const { url, timeout = 5000, headers } = args.object('options.webhook', webhook)
-  const protocol = URL.canParse(String(url)) ? new URL(url).protocol : undefined
-  if (protocol !== 'http:' && protocol !== 'https:') {
-    // What was passed is not shown: it may hold a secret.
-    throw args.invalidValue('options.webhook.url', 'must be an http or https URL', typeof url)
-  }
-  args.number('options.webhook.timeout', timeout, 1, 2 ** 31 - 1)
-  return { url: String(url), timeout, headers }
 }
 
 /** @param {unknown} rules */

@@ -9,6 +9,7 @@ const { FileBatchProcessor } = require('../file-batch-processor.js')
 const { MemoryProfiler } = require('../memory-profiler.js')
 const { PerformanceBenchmark } = require('../performance-benchmark.js')
 const { AutoTuner } = require('../tuning.js')
+const { watchMethod } = require('./watched-method.js')
 
 /** @import * as types from '../monitor.js' */
 
@@ -61,7 +62,7 @@ function attach(part, observer) {
     return { type: 'tuner', read: () => ({ stats: tunerStats(part) }), detach() {} }
   }
   if (part instanceof PerformanceBenchmark) {
-    const detach = replace(part, 'runLoadTest', (original) => toldLoadTest(original, observer))
+    const detach = watchMethod(part, 'runLoadTest', toldLoadTest, observer)
     const read = () => ({ stats: { suites: part.results.length } })
     return { type: 'benchmark', read, detach }
   }
@@ -76,7 +77,7 @@ function attach(part, observer) {
 function watchedCache(cache, observer) {
   /** @type {{ entries?: number, bytes?: number }} */
   let disk = {}
-  const detach = replace(cache, 'getOrFetch', (original) => timedFetch(original, observer))
+  const detach = watchMethod(cache, 'getOrFetch', timedFetch, observer)
   return {
     type: 'cache',
     read() {
@@ -94,29 +95,10 @@ function watchedCache(cache, observer) {
 }
 
 /**
- * Puts another method in the place of one, on this object only.
- *
- * @param {any} object
- * @param {string} name
- * @param {(original: Function) => Function} wrap
- * @returns {() => void} puts it back, unless somebody else has replaced it since
- */
-function replace(object, name, wrap) {
-  const own = Object.getOwnPropertyDescriptor(object, name)
-  const value = wrap(object[name])
-  Object.defineProperty(object, name, { value, writable: true, configurable: true })
-  return () => {
-    if (object[name] !== value) return
-    if (own) Object.defineProperty(object, name, own)
-    else delete object[name]
-  }
-}
-
-/**
  * @param {Function} original
- * @param {Observer} observer
+ * @param {Set<Observer>} observers
  */
-function timedFetch(original, observer) {
+function timedFetch(original, observers) {
   return /** @this {any} */ function (
     /** @type {any} */ url,
     /** @type {any} */ fetchFunction,
@@ -131,7 +113,9 @@ function timedFetch(original, observer) {
       } finally {
         const duration = performance.now() - start
         // Not within the fetch, which is not to wait for those who listen.
-        queueMicrotask(() => observer.onFetch(duration))
+        queueMicrotask(() => {
+          for (const { onFetch } of observers) onFetch(duration)
+        })
       }
     }
     return original.call(this, url, timed, ...rest)
@@ -140,23 +124,23 @@ function timedFetch(original, observer) {
 
 /**
  * @param {Function} original
- * @param {Observer} observer
+ * @param {Set<Observer>} observers
  */
-function toldLoadTest(original, observer) {
+function toldLoadTest(original, observers) {
   return /** @this {any} */ async function (/** @type {any} */ config) {
     // The benchmark says what is wrong with it.
     if (typeof config?.name !== 'string') return original.call(this, config)
     const given = config.onProgress
     if (given !== undefined && typeof given !== 'function') return original.call(this, config)
-    const told = observer.onLoadTest(config.name)
+    const told = [...observers].map(({ onLoadTest }) => onLoadTest(config.name))
     const onProgress = (/** @type {any} */ point) => {
-      told.onPoint(point)
+      for (const { onPoint } of told) onPoint(point)
       given?.(point)
     }
     try {
       return await original.call(this, { ...config, onProgress })
     } finally {
-      told.onEnd()
+      for (const { onEnd } of told) onEnd()
     }
   }
 }

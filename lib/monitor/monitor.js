@@ -13,8 +13,20 @@ const { openTelemetry } = require('./open-telemetry.js')
 /** @import * as types from '../monitor.js' */
 /** @import { Attachment, Observer } from './attachment.js' */
 
+/** What is known besides the metrics that are recorded. @satisfies {Record<string, 'gauge' | 'counter'>} */
+const FIGURES = /** @type {const} */ ({
+  uptimeSeconds: 'gauge',
+  memoryRssBytes: 'gauge',
+  memoryHeapUsedBytes: 'gauge',
+  memoryHeapTotalBytes: 'gauge',
+  memoryExternalBytes: 'gauge',
+  cacheHitRate: 'gauge',
+  apiCalls: 'counter',
+})
+
 /** @implements {types.Monitor} */
 class Monitor {
+  #started = Date.now()
   #native
   #interval
   #alerts
@@ -29,12 +41,14 @@ class Monitor {
 
   /** @param {types.MonitorOptions} [options] */
   constructor(options = {}) {
-    const { window, interval, alerts } = args.object('options', options)
-    this.#alerts = alerts && args.instance('options.alerts', alerts, AlertSystem)
+    const { window = 60_000, interval = 1000, alerts } = args.object('options', options)
+    if (alerts !== undefined) args.instance('options.alerts', alerts, AlertSystem)
+    this.#alerts = alerts
     this.#native = new native.NativeMonitor(
-      args.number('options.window', window || 60_000, 60, 2 ** 31 - 1),
+      args.number('options.window', window, 60, 2 ** 31 - 1),
+      Object.keys(FIGURES),
     )
-    this.#interval = args.number('options.interval', interval || 1000, 1, 2 ** 31 - 1)
+    this.#interval = args.number('options.interval', interval, 1, 2 ** 31 - 1)
   }
 
   /** @param {types.Source} source */
@@ -71,8 +85,11 @@ class Monitor {
     if (!this.#native.record(metric, value)) {
       throw args.outOfRange('metric', 'one of the 1000 names used before', metric)
     }
-    this.#alerts?.check({ [metric]: value })
-    this.#alerts?.observe(metric, Math.min(value, Number.MAX_SAFE_INTEGER))
+    try {
+      this.#alerts?.check({ [metric]: value })
+    } finally {
+      this.#alerts?.observe(metric, Math.min(value, Number.MAX_SAFE_INTEGER))
+    }
   }
 
   /**
@@ -102,7 +119,7 @@ class Monitor {
       cacheStats: this.#stats('cache')[0] ?? null,
       processingStats: this.#stats('fileProcessor')[0] ?? null,
       metrics: this.metrics,
-      windows: this.#native.summaries(),
+      windows: this.#windows(),
       sources: [...this.#attachments.values()].map(({ type, read }) => ({ type, ...read() })),
       loadTest: this.#loadTests.latest,
       loadTests: this.#loadTests.states,
@@ -120,13 +137,14 @@ class Monitor {
   }
 
   toPrometheus() {
-    const gauges = Object.entries(this.#gauges()).map(([name, value]) => ({ name, value }))
-    return this.#native.prometheus(gauges)
+    const of = (/** @type {string} */ wanted) =>
+      this.#figures().filter(({ kind }) => kind === wanted)
+    return this.#native.prometheus(of('gauge'), of('counter'))
   }
 
   /** @returns {types.OpenTelemetryMetrics} */
   toOpenTelemetry() {
-    return openTelemetry(this.#gauges(), this.#native.summaries())
+    return openTelemetry(this.#started, this.#figures(), this.#native.known())
   }
 
   async *[Symbol.asyncIterator]() {
@@ -172,17 +190,28 @@ class Monitor {
     return lookUps > 0 ? hits / lookUps : 0
   }
 
-  #gauges() {
+  #windows() {
+    const known = this.#native.known()
+    return Object.fromEntries(known.flatMap(({ name, window }) => (window ? [[name, window]] : [])))
+  }
+
+  #figures() {
     const { rss, heapUsed, heapTotal, external } = process.memoryUsage()
-    return {
+    /** @type {Record<keyof typeof FIGURES, number>} */
+    const values = {
       uptimeSeconds: process.uptime(),
       memoryRssBytes: rss,
       memoryHeapUsedBytes: heapUsed,
       memoryHeapTotalBytes: heapTotal,
       memoryExternalBytes: external,
-      apiCalls: this.#apiCalls,
       cacheHitRate: this.#cacheHitRate(),
+      apiCalls: this.#apiCalls,
     }
+    return Object.entries(values).map(([name, value]) => ({
+      name,
+      value,
+      kind: FIGURES[/** @type {keyof typeof FIGURES} */ (name)],
+    }))
   }
 }
 

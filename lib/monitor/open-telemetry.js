@@ -7,42 +7,62 @@ const manifest = require('../../package.json')
 
 /** @import * as types from '../monitor.js' */
 
+/** @import { Figure, MetricKnown } from '../../binding.js' */
+
+/** The enumeration AggregationTemporality: what there was from a start on. */
+const CUMULATIVE = 2
+
 /**
- * @param {Record<string, number>} gauges
- * @param {Record<string, types.MetricSummary>} windows
+ * @param {number} started milliseconds since the epoch
+ * @param {(Figure & { kind: 'gauge' | 'counter' })[]} figures
+ * @param {MetricKnown[]} known
  * @returns {types.OpenTelemetryMetrics}
  */
-function openTelemetry(gauges, windows) {
-  const timeUnixNano = String(BigInt(Date.now()) * 1_000_000n)
+function openTelemetry(started, figures, known) {
+  const timeUnixNano = nanoseconds(Date.now())
+  const since = { startTimeUnixNano: nanoseconds(started), timeUnixNano }
   const metrics = [
-    ...Object.entries(gauges).map(([name, asDouble]) => ({
+    ...figures.map(({ name, kind, value: asDouble }) => ({
       name: `aiwf.${name}`,
-      gauge: { dataPoints: [{ timeUnixNano, asDouble }] },
+      ...(kind === 'gauge'
+        ? { gauge: { dataPoints: [{ timeUnixNano, asDouble }] } }
+        : { sum: counter({ ...since, asDouble }) }),
     })),
-    ...Object.entries(windows).map(([name, summary]) => ({
-      name: `aiwf.${name}`,
-      summary: { dataPoints: [{ timeUnixNano, ...point(summary) }] },
+    ...known.map((metric) => ({
+      name: `aiwf.${metric.name}`,
+      summary: { dataPoints: [{ ...since, ...point(metric) }] },
     })),
   ]
   const scope = { name: manifest.name, version: manifest.version }
   return { resourceMetrics: [{ resource: {}, scopeMetrics: [{ scope, metrics }] }] }
 }
 
-/** @param {types.MetricSummary} summary */
-function point({ count, mean, min, p50, p95, p99, max }) {
-  const quantiles = /** @type {const} */ ([
+/** @param {object} dataPoint */
+function counter(dataPoint) {
+  return { aggregationTemporality: CUMULATIVE, isMonotonic: true, dataPoints: [dataPoint] }
+}
+
+/** Count and sum are of all values, the quantiles of the window. @param {MetricKnown} metric */
+function point({ count, sum, window }) {
+  // 64-bit integers are strings in the JSON of protocol buffers.
+  return { count: String(count), sum, quantileValues: window ? quantiles(window) : [] }
+}
+
+/** @param {types.MetricSummary} window */
+function quantiles({ min, p50, p95, p99, max }) {
+  const values = /** @type {const} */ ([
     [0, min],
     [0.5, p50],
     [0.95, p95],
     [0.99, p99],
     [1, max],
   ])
-  return {
-    // 64-bit integers are strings in the JSON of protocol buffers.
-    count: String(count),
-    sum: mean * count,
-    quantileValues: quantiles.map(([quantile, value]) => ({ quantile, value })),
-  }
+  return values.map(([quantile, value]) => ({ quantile, value }))
+}
+
+/** @param {number} milliseconds since the epoch */
+function nanoseconds(milliseconds) {
+  return String(BigInt(milliseconds) * 1_000_000n)
 }
 
 module.exports = { openTelemetry }

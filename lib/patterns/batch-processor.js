@@ -24,6 +24,7 @@ class BatchProcessor {
   #running = 0
   #maxWait
   #concurrency
+  #batchSize
   /** @type {NodeJS.Timeout | undefined} */
   #timer
 
@@ -33,12 +34,21 @@ class BatchProcessor {
    * @param {types.BatchProcessorOptions} [options]
    */
   constructor(batchSize, processFn, options = {}) {
-    this.batchSize = args.integer('batchSize', batchSize, 1)
+    this.#batchSize = args.integer('batchSize', batchSize, 1)
     this.processFn = args.callback('processFn', processFn)
     const { maxWait, concurrency = Infinity } = args.object('options', options)
     this.#maxWait =
       maxWait === undefined ? undefined : args.number('options.maxWait', maxWait, 0, 2 ** 31 - 1)
     this.#concurrency = args.limit('options.concurrency', concurrency)
+  }
+
+  get batchSize() {
+    return this.#batchSize
+  }
+
+  /** From the next batch on. */
+  set batchSize(batchSize) {
+    this.#batchSize = args.integer('batchSize', batchSize, 1)
   }
 
   /** How many items wait for their batch to fill. */
@@ -53,7 +63,7 @@ class BatchProcessor {
   async add(item) {
     if (this.#maxWait !== undefined) return await this.#addTimed(item, this.#maxWait)
     this.#queue.push({ item, resolve() {}, reject() {} })
-    if (this.#queue.length >= this.batchSize) await this.#startBatch()
+    if (this.#queue.length >= this.#batchSize) await this.#startBatch()
   }
 
   async flush() {
@@ -69,7 +79,7 @@ class BatchProcessor {
    */
   #addTimed(item, maxWait) {
     const done = new Promise((resolve, reject) => this.#queue.push({ item, resolve, reject }))
-    if (this.#queue.length >= this.batchSize) this.#startAll()
+    if (this.#queue.length >= this.#batchSize) this.#startAll()
     else this.#timer ??= setTimeout(() => this.#startAll(), maxWait)
     return done
   }
@@ -82,7 +92,7 @@ class BatchProcessor {
   #startBatch() {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    const entries = this.#queue.splice(0, this.batchSize)
+    const entries = this.#queue.splice(0, this.#batchSize)
     const batch = this.#process(entries)
     this.#batches.add(batch)
     const forget = () => this.#batches.delete(batch)
@@ -98,7 +108,9 @@ class BatchProcessor {
       this.#running++
     }
     try {
-      route(entries, await this.processFn(entries.map(({ item }) => item)))
+      const failure = route(entries, await this.processFn(entries.map(({ item }) => item)))
+      // Without a time to wait nobody awaits an item: whoever awaits the batch is told.
+      if (failure && this.#maxWait === undefined) throw failure
     } catch (error) {
       for (const { reject } of entries) reject(error)
       throw error
@@ -116,6 +128,7 @@ class BatchProcessor {
  *
  * @param {Entry<any, any>[]} entries
  * @param {unknown} results
+ * @returns {Error | undefined} the first failure of an item
  */
 function route(entries, results) {
   const each = Array.isArray(results) && results.length === entries.length ? results : undefined
@@ -124,6 +137,7 @@ function route(entries, results) {
     if (result instanceof Error) reject(result)
     else resolve(result)
   })
+  return each?.find((result) => result instanceof Error)
 }
 
 module.exports = { BatchProcessor }

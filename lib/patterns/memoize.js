@@ -32,11 +32,22 @@ function memoize(fn, options = {}) {
       results.set(id, known)
       return known.value
     }
-    const entry = { value: fn.apply(this, params), expires: performance.now() + ttl }
+    const value = fn.apply(this, params)
+    // A promise is shared for as long as it is pending.
+    const entry = { value, expires: isThenable(value) ? Infinity : performance.now() + ttl }
     results.set(id, entry)
     if (results.size > maxEntries) results.delete(results.keys().next().value)
-    if (isThenable(entry.value)) forgetFailure(results, id, entry)
-    return entry.value
+    if (isThenable(value)) {
+      value.then(
+        () => {
+          entry.expires = performance.now() + ttl
+        },
+        () => {
+          if (results.get(id) === entry) results.delete(id)
+        },
+      )
+    }
+    return value
   }
 
   return /** @type {any} */ (
@@ -54,17 +65,6 @@ function isThenable(value) {
 }
 
 /**
- * @param {Map<unknown, { value: any }>} results
- * @param {unknown} id
- * @param {{ value: any }} entry
- */
-function forgetFailure(results, id, entry) {
-  entry.value.then(undefined, () => {
-    if (results.get(id) === entry) results.delete(id)
-  })
-}
-
-/**
  * One object or function is told by identity, primitives by type and value.
  *
  * @param {unknown[]} params
@@ -75,7 +75,12 @@ function defaultKey(...params) {
   if (complex !== undefined) {
     throw args.invalidValue('options.key', 'is needed for several arguments with objects', complex)
   }
-  return JSON.stringify(params.map((param) => [typeof param, String(param)]))
+  return JSON.stringify(params.map((param) => [typeof param, written(param)]))
+}
+
+/** `String` writes -0 as it writes 0. @param {unknown} value */
+function written(value) {
+  return Object.is(value, -0) ? '-0' : String(value)
 }
 
 /** @param {unknown} value */

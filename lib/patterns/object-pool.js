@@ -12,6 +12,8 @@ const args = require('../internal/arguments.js')
 class ObjectPool {
   /** A set, so that an object released twice is noticed before two users share it. @type {Set<T>} */
   #idle = new Set()
+  /** Those that were released, idle or let go, and not acquired since. @type {WeakSet<any>} */
+  #released = new WeakSet()
   #acquired = 0
   #warned = false
   #maxSize
@@ -45,6 +47,7 @@ class ObjectPool {
     const { done, value } = this.#idle.values().next()
     if (!done) this.#idle.delete(value)
     const object = done ? this.createFn() : value
+    this.#released.delete(object)
     this.#acquired++
     this.#warnOfLeak()
     return /** @type {T} */ (object)
@@ -52,10 +55,11 @@ class ObjectPool {
 
   /** @param {T} object */
   release(object) {
-    if (this.#idle.has(object)) {
+    if (this.#idle.has(object) || this.#released.has(object)) {
       const error = new Error('The object was released already')
       throw Object.assign(error, { code: 'ERR_AIWF_ALREADY_RELEASED' })
     }
+    if (Object(object) === object) this.#released.add(object)
     this.#acquired = Math.max(0, this.#acquired - 1)
     this.resetFn(object)
     if (this.#idle.size < this.#maxSize) this.#idle.add(object)

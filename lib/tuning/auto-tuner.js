@@ -6,22 +6,21 @@ const os = require('node:os')
 const v8 = require('node:v8')
 const args = require('../internal/arguments.js')
 const native = require('../internal/native.js')
+const { decide, record, replay } = require('./recording.js')
 const { targetOf, tunedOf } = require('./targets.js')
 
 /** @import * as types from '../tuning.js' */
 /** @import { Target } from './targets.js' */
-
-/** Observations that a recording holds: some hours of them. */
-const MOST_RECORDED = 10_000
 
 /**
  * An object that is tuned.
  *
  * @typedef {object} Tuned
  * @property {Target} target
+ * @property {types.TuningLimits} limits
  * @property {types.TuningRecording} recording
+ * @property {types.TunedSetting[]} settings with the values they were given last
  * @property {import('../../binding.js').NativeTuner} native
- * @property {number[]} values of the settings, as they were set last
  */
 
 /**
@@ -66,14 +65,15 @@ class AutoTuner extends EventEmitter {
     const known = Object.keys(found.settings)
     const unknown = Object.keys(limits).find((name) => !known.includes(name))
     if (unknown) throw args.outOfRange('limits', `of ${known.join(', ')}`, unknown)
-    const settings = Object.entries(found.settings)
-      .filter(([name]) => Number.isFinite(found.object[name]))
-      .map(([name, usual]) => ({
-        name: /** @type {types.TuningSetting} */ (name),
-        ...range(name, found.object[name], usual, /** @type {any} */ (limits)[name]),
-        ...this.#pressures,
-      }))
-    this.#tuned.set(found.object, tuned(found, settings))
+    const given = checkedLimits(found, limits)
+    const settings = this.#settingsOf(found, given)
+    const recording = {
+      target: found.object.constructor.name,
+      settings,
+      observations: [],
+      truncated: false,
+    }
+    this.#tuned.set(found.object, { target: found, limits: given, recording, ...begin(settings) })
     return this
   }
 
@@ -95,12 +95,14 @@ class AutoTuner extends EventEmitter {
   observe() {
     const memoryPressure = args.number('memoryPressure()', this.memoryPressure(), 0, Infinity)
     const timestamp = Date.now()
-    const decisions = [...this.#tuned.values()].flatMap((known) => {
+    const decisions = []
+    for (const known of this.#tuned.values()) {
       const observation = { ...known.target.measure(), memoryPressure }
-      const current = this.#current(known)
-      return observe(current, timestamp, observation)
-    })
-    for (const decision of decisions) this.#tell(decision)
+      const made = observe(known, this.#written(known), timestamp, observation)
+      this.#log(made)
+      decisions.push(...made)
+    }
+    for (const decision of decisions) this.emit('decision', decision)
     return decisions
   }
 
@@ -123,53 +125,54 @@ class AutoTuner extends EventEmitter {
 
   /** @param {types.TuningRecording} recording */
   static replay(recording) {
-    const { target, settings, observations } = args.object('recording', recording)
-    const tuner = new native.NativeTuner(settings)
-    return observations.flatMap(({ timestamp, ...observation }) =>
-      decide(tuner, target, settings, timestamp, observation),
-    )
+    return replay(recording)
   }
 
   /**
-   * What is known of an object. Settings that somebody else wrote meanwhile are tuned anew from there.
+   * The settings of an object, if somebody else wrote one: they are tuned anew from there.
    *
    * @param {Tuned} known
    */
-  #current(known) {
-    const { object } = known.target
-    const { settings } = known.recording
-    if (settings.every(({ name }, index) => object[name] === known.values[index])) return known
-    const finite = settings.filter(({ name }) => Number.isFinite(object[name]))
-    const moved = finite.map((setting) => {
-      const value = object[setting.name]
-      const { min, max } = setting
-      return { ...setting, value, min: Math.min(min, value), max: Math.max(max, value) }
-    })
-    const anew = tuned(known.target, moved)
-    this.#tuned.set(object, anew)
-    return anew
+  #written({ target, limits, settings }) {
+    const now = this.#settingsOf(target, limits)
+    const same =
+      now.length === settings.length &&
+      now.every(({ name, value }, at) => {
+        return name === settings[at].name && value === settings[at].value
+      })
+    return same ? undefined : now
   }
 
-  /** @param {types.TuningDecision} decision */
-  #tell(decision) {
-    this.log.push(decision)
-    if (this.log.length > this.#maxLog) this.log.shift()
-    this.emit('decision', decision)
+  /**
+   * What can be tuned at present; not what is `'auto'` or `Infinity`.
+   *
+   * @param {Target} target
+   * @param {types.TuningLimits} limits
+   * @returns {types.TunedSetting[]}
+   */
+  #settingsOf({ object, settings }, limits) {
+    const names = /** @type {types.TuningSetting[]} */ (Object.keys(settings))
+    const finite = names.filter((name) => Number.isFinite(object[name]))
+    return finite.map((name) => {
+      const value = object[name]
+      const { min, max } = { .../** @type {any} */ (settings[name]), ...limits[name] }
+      const range = { value, min: Math.min(min, value), max: Math.max(max, value) }
+      return { name, ...range, ...this.#pressures }
+    })
+  }
+
+  /** @param {types.TuningDecision[]} decisions */
+  #log(decisions) {
+    this.log.push(...decisions)
+    this.log.splice(0, this.log.length - this.#maxLog)
   }
 }
 
-/**
- * @param {Target} target
- * @param {types.TuningRecording['settings']} settings
- * @returns {Tuned}
- */
-function tuned(target, settings) {
-  const { name } = target.object.constructor
+/** @param {types.TunedSetting[]} settings */
+function begin(settings) {
   return {
-    target,
-    recording: { target: name, settings, observations: [], truncated: false },
+    settings: settings.map((setting) => ({ ...setting })),
     native: new native.NativeTuner(settings),
-    values: settings.map(({ value }) => value),
   }
 }
 
@@ -177,55 +180,51 @@ function tuned(target, settings) {
  * Records an observation and applies what it leads to.
  *
  * @param {Tuned} known
+ * @param {types.TunedSetting[] | undefined} written
  * @param {number} timestamp
  * @param {types.TuningObservation} observation
  */
-function observe({ target, recording, native: tuner, values }, timestamp, observation) {
-  const { observations, settings } = recording
-  if (observations.length < MOST_RECORDED) observations.push({ timestamp, ...observation })
-  else recording.truncated = true
+function observe(known, written, timestamp, observation) {
+  if (written) Object.assign(known, begin(written))
+  const { target, recording, settings, native: tuner } = known
+  record(recording, { timestamp, ...observation, ...(written && { settings: written }) })
   const decisions = decide(tuner, recording.target, settings, timestamp, observation)
   for (const { setting, to } of decisions) {
     target.object[setting] = to
-    values[settings.findIndex(({ name }) => name === setting)] = to
+    const tuned = settings.find(({ name }) => name === setting)
+    if (tuned) tuned.value = to
   }
   return decisions
 }
 
 /**
- * @param {import('../../binding.js').NativeTuner} tuner
- * @param {string} target
- * @param {types.TuningRecording['settings']} settings
- * @param {number} timestamp
- * @param {types.TuningObservation} observation
- * @returns {types.TuningDecision[]}
+ * Limits without those that are left out.
+ *
+ * @param {Target} target
+ * @param {types.TuningLimits} limits
+ * @returns {types.TuningLimits}
  */
-function decide(tuner, target, settings, timestamp, observation) {
-  return tuner.decide(observation).map(({ setting, ...decision }) => ({
-    timestamp,
-    target,
-    setting: settings[setting].name,
-    ...decision,
-    observation,
-  }))
+function checkedLimits({ object }, limits) {
+  const all = Object.entries(limits).filter(([, range]) => range !== undefined)
+  return Object.fromEntries(
+    all.map(([name, range]) => [name, checkedRange(`limits.${name}`, object[name], range)]),
+  )
 }
 
 /**
- * The limits of a setting around its present value.
+ * A range that has the present value of its setting, if it has one that can be tuned.
  *
  * @param {string} name
- * @param {number} value
- * @param {{ min: number, max: number }} usual
- * @param {types.TuningRange} [given]
+ * @param {unknown} present
+ * @param {types.TuningRange} range
  */
-function range(name, value, usual, given = {}) {
-  const { min, max } = args.object(`limits.${name}`, given)
+function checkedRange(name, present, range) {
+  const { min, max } = args.object(name, range)
+  const value = typeof present === 'number' && Number.isFinite(present) ? present : undefined
   const most = Number.MAX_SAFE_INTEGER
-  return {
-    value,
-    min: args.integer(`limits.${name}.min`, min ?? Math.min(usual.min, value), 1, value),
-    max: args.integer(`limits.${name}.max`, max ?? Math.max(usual.max, value), value, most),
-  }
+  if (min !== undefined) args.integer(`${name}.min`, min, 1, value ?? most)
+  if (max !== undefined) args.integer(`${name}.max`, max, value ?? min ?? 1, most)
+  return { ...(min !== undefined && { min }), ...(max !== undefined && { max }) }
 }
 
 module.exports = { AutoTuner }

@@ -1,14 +1,14 @@
 //! `Monitor` and `AlertSystem`: the metrics and the alerts of `monitor`, on the process's clock.
 
-use std::{collections::HashMap, time::Instant};
+use std::time::Instant;
 
 use napi_derive::napi;
 
 use crate::monitor::{
     alerts::{Alerts, Rule, Verdict},
     anomaly::{Anomaly, Detector, Kind},
-    metrics::Metrics,
-    series::Summary,
+    metrics::{Known, Metrics},
+    series::{Summary, Totals},
 };
 
 /// What is known of a metric's window. `rate` is values a second, `p…` percentiles.
@@ -30,8 +30,24 @@ impl From<Summary> for MetricSummary {
     }
 }
 
+/// A metric: of all its values, and of its window unless that is empty.
+#[napi(object, object_from_js = false)]
+pub struct MetricKnown {
+    pub name: String,
+    pub count: f64,
+    pub sum: f64,
+    pub window: Option<MetricSummary>,
+}
+
+impl From<Known<'_>> for MetricKnown {
+    fn from(Known { name, totals: Totals { count, sum }, window }: Known) -> Self {
+        let window = window.map(MetricSummary::from);
+        Self { name: name.to_owned(), count: count as f64, sum, window }
+    }
+}
+
 #[napi(object)]
-pub struct Gauge {
+pub struct Figure {
     pub name: String,
     pub value: f64,
 }
@@ -44,10 +60,10 @@ pub struct NativeMonitor {
 
 #[napi]
 impl NativeMonitor {
-    /// `window` in milliseconds.
+    /// `window` in milliseconds, `figures` are the names of what `prometheus` will be given.
     #[napi(constructor, catch_unwind)]
-    pub fn new(window: f64) -> Self {
-        Self { started: Instant::now(), metrics: Metrics::new(window) }
+    pub fn new(window: f64, figures: Vec<String>) -> Self {
+        Self { started: Instant::now(), metrics: Metrics::new(window, &figures) }
     }
 
     /// False if there are too many metrics already.
@@ -62,16 +78,16 @@ impl NativeMonitor {
     }
 
     #[napi(catch_unwind)]
-    pub fn summaries(&self) -> HashMap<String, MetricSummary> {
-        let known = self.metrics.summaries(self.now());
-        known.map(|(name, summary)| (name.to_owned(), summary.into())).collect()
+    pub fn known(&self) -> Vec<MetricKnown> {
+        self.metrics.known(self.now()).map(MetricKnown::from).collect()
     }
 
     #[napi(catch_unwind)]
-    pub fn prometheus(&self, gauges: Vec<Gauge>) -> String {
-        let gauges: Vec<_> =
-            gauges.into_iter().map(|Gauge { name, value }| (name, value)).collect();
-        self.metrics.prometheus(self.now(), &gauges)
+    pub fn prometheus(&self, gauges: Vec<Figure>, counters: Vec<Figure>) -> String {
+        let pairs = |figures: Vec<Figure>| -> Vec<_> {
+            figures.into_iter().map(|Figure { name, value }| (name, value)).collect()
+        };
+        self.metrics.prometheus(self.now(), &pairs(gauges), &pairs(counters))
     }
 
     fn now(&self) -> f64 {

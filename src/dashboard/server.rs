@@ -1,7 +1,7 @@
 //! The server: connections on 127.0.0.1, each answered by [`access`](super::access)'s verdict.
 //!
-//! Nothing a client does costs more than its place: connections and followers are counted, a head that does not come
-//! and a follower that does not read are given up, and events wait in the one feed for all.
+//! Nothing a client does costs more than its place: connections and followers are counted, a connection has one request,
+//! a head that does not come and a client that does not read are given up, and events wait in the one feed for all.
 
 use std::{
     convert::Infallible,
@@ -49,7 +49,7 @@ const MOST_FOLLOWERS: usize = 8;
 const KEPT: usize = 4 << 20;
 /// How long a client may take to say what it wants.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// A follower that takes nothing for so long is given up.
+/// A client that takes nothing for so long is given up.
 const STALLED: Duration = Duration::from_secs(60);
 /// How long connections may take to end when the server closes.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -208,11 +208,11 @@ async fn next(
     }
 }
 
-/// When the follower of a connection last took something; `None` while nobody follows.
-type Taken = Arc<Mutex<Option<Instant>>>;
+/// When the client of a connection last took something.
+type Taken = Arc<Mutex<Instant>>;
 
 async fn serve(shared: Arc<Shared>, stream: TcpStream) {
-    let taken = Taken::default();
+    let taken = Arc::new(Mutex::new(Instant::now()));
     let service = service_fn(|request| {
         let response = respond(&shared, &request, &taken);
         async { Ok::<_, Infallible>(response) }
@@ -220,6 +220,7 @@ async fn serve(shared: Arc<Shared>, stream: TcpStream) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
+        .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     // However it ends, the client is gone: there is nobody to be told.
@@ -234,7 +235,7 @@ async fn serve(shared: Arc<Shared>, stream: TcpStream) {
 async fn stalled(taken: &Taken) {
     loop {
         sleep(STALLED / 4).await;
-        if taken.lock().is_some_and(|at| at.elapsed() > STALLED) {
+        if taken.lock().elapsed() > STALLED {
             return;
         }
     }
@@ -281,7 +282,7 @@ fn followed(
     stream::unfold((follower, place), move |(mut follower, place)| {
         let taken = Arc::clone(&taken);
         async move {
-            *taken.lock() = Some(Instant::now());
+            *taken.lock() = Instant::now();
             let event = follower.next().await?;
             Some((Ok(Frame::data(event)), (follower, place)))
         }

@@ -1,8 +1,9 @@
 //! Whether a value beyond its threshold is worth an alert.
 //!
 //! An episode begins when a value is above its threshold and ends when one is below the threshold less the
-//! hysteresis, so that a value that swings around the threshold is one episode. Within an episode alerts repeat
-//! no sooner than the caller allows. A silenced metric raises none.
+//! hysteresis, so that a value that swings around the threshold is one episode. Alerts repeat no sooner than the
+//! caller allows, also where a new episode has begun meanwhile; an episode without an alert ends unheard. A silenced
+//! metric raises none.
 
 use std::collections::HashMap;
 
@@ -15,7 +16,7 @@ pub struct Rule {
     pub threshold: f64,
     /// Share of the threshold by which a value must fall below it to end an episode.
     pub hysteresis: f64,
-    /// Milliseconds between two alerts of an episode; infinite for one alert an episode.
+    /// Milliseconds between two alerts, of one episode or of two; infinite for one alert an episode.
     pub repeat_after_ms: f64,
 }
 
@@ -30,11 +31,29 @@ pub enum Verdict {
     Resolved,
 }
 
+/// The latest episode of a metric that alerted.
+#[derive(Clone, Copy, Debug)]
+struct Episode {
+    /// When an alert was last due.
+    alerted_ms: f64,
+    over: bool,
+}
+
+impl Episode {
+    /// Whether another alert is due.
+    fn is_due(self, repeat_after_ms: f64, now_ms: f64) -> bool {
+        if repeat_after_ms.is_infinite() {
+            return self.over;
+        }
+        now_ms - self.alerted_ms >= repeat_after_ms
+    }
+}
+
 /// The episodes and silences of all metrics.
 #[derive(Debug, Default)]
 pub struct Alerts {
-    /// When an alert was last due, by metric and the bits of its threshold: one metric may have several.
-    episodes: HashMap<(String, u64), f64>,
+    /// By metric and the bits of its threshold: one metric may have several.
+    episodes: HashMap<(String, u64), Episode>,
     silenced_until_ms: HashMap<String, f64>,
 }
 
@@ -42,22 +61,23 @@ impl Alerts {
     /// Judges a value of `metric` at `now_ms`, on any clock that never goes back.
     pub fn judge(&mut self, metric: &str, value: f64, rule: Rule, now_ms: f64) -> Verdict {
         let key = (metric.to_owned(), rule.threshold.to_bits());
-        let last = self.episodes.get(&key).copied();
         if value > rule.threshold {
-            let due = last.is_none_or(|last| now_ms - last >= rule.repeat_after_ms);
+            let last = self.episodes.get(&key);
+            let due = last.is_none_or(|last| last.is_due(rule.repeat_after_ms, now_ms));
             if !due || self.silenced(metric, now_ms) {
                 return Verdict::Quiet;
             }
             self.remember(key, now_ms);
             return Verdict::Raise;
         }
-        let resolved =
-            last.is_some() && value <= rule.threshold - rule.threshold.abs() * rule.hysteresis;
-        if !resolved {
-            return Verdict::Quiet;
+        let low = value <= rule.threshold - rule.threshold.abs() * rule.hysteresis;
+        match self.episodes.get_mut(&key) {
+            Some(episode) if low && !episode.over => {
+                episode.over = true;
+                Verdict::Resolved
+            }
+            _ => Verdict::Quiet,
         }
-        self.episodes.remove(&key);
-        Verdict::Resolved
     }
 
     /// Raises no alert of `metric` before `until_ms`; one that is in the past ends the silence.
@@ -73,11 +93,12 @@ impl Alerts {
 
     fn remember(&mut self, key: (String, u64), now_ms: f64) {
         if self.episodes.len() >= MOST_EPISODES && !self.episodes.contains_key(&key) {
-            let oldest = self.episodes.iter().min_by(|(_, a), (_, b)| a.total_cmp(b));
+            let oldest =
+                self.episodes.iter().min_by(|(_, a), (_, b)| a.alerted_ms.total_cmp(&b.alerted_ms));
             let oldest = oldest.map(|(key, _)| key.clone());
             oldest.map(|key| self.episodes.remove(&key));
         }
-        self.episodes.insert(key, now_ms);
+        self.episodes.insert(key, Episode { alerted_ms: now_ms, over: false });
     }
 }
 
@@ -113,6 +134,13 @@ mod tests {
     fn an_episode_repeats_after_its_time() {
         let rule = Rule { repeat_after_ms: 2.0, ..EVERY };
         assert_eq!(verdicts(rule, &[101.0; 5]), [Raise, Quiet, Raise, Quiet, Raise]);
+    }
+
+    #[test]
+    fn a_new_episode_alerts_no_sooner() {
+        let rule = Rule { repeat_after_ms: 4.0, ..EVERY };
+        let expected = [Raise, Resolved, Quiet, Quiet, Raise, Resolved];
+        assert_eq!(verdicts(rule, &[101.0, 99.0, 101.0, 99.0, 101.0, 99.0]), expected);
     }
 
     #[test]

@@ -10,9 +10,11 @@ const STEPS: u64 = 60;
 pub const ACCURACY: f64 = 0.01;
 /// Ratio of a bucket's bounds.
 const GAMMA: f64 = (1.0 + ACCURACY) / (1.0 - ACCURACY);
-/// Values are told apart within these bounds, which bounds the buckets of a step to about 2,800.
-const SMALLEST: f64 = 1e-9;
-const LARGEST: f64 = 1e15;
+/// Values above 0 are told apart within these bounds, which bounds the buckets of a step to about 4,900.
+const SMALLEST: f64 = 1e-18;
+const LARGEST: f64 = 1e24;
+/// The bucket of 0.
+const ZERO: i32 = i32::MIN;
 
 /// What is known of a window. The unit of the values is the caller's.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,20 +31,35 @@ pub struct Summary {
     pub p99: f64,
 }
 
+/// All values there ever were.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Totals {
+    pub count: u64,
+    pub sum: f64,
+}
+
+impl Totals {
+    /// A sum beyond all numbers stays the largest one.
+    fn add(&mut self, other: Totals) {
+        self.count += other.count;
+        self.sum = (self.sum + other.sum).min(f64::MAX);
+    }
+}
+
 /// The latest values of a metric.
 #[derive(Debug)]
 pub struct Series {
     step_ms: f64,
     started_ms: f64,
     steps: VecDeque<Step>,
+    totals: Totals,
 }
 
 #[derive(Debug)]
 struct Step {
     /// Which step since time 0.
     number: u64,
-    count: u64,
-    sum: f64,
+    totals: Totals,
     min: f64,
     max: f64,
     buckets: BTreeMap<i32, u64>,
@@ -52,7 +69,8 @@ impl Series {
     /// A window of `window_ms` that begins to fill at `now_ms`, on any clock that never goes back.
     pub fn new(window_ms: f64, now_ms: f64) -> Self {
         let step_ms = window_ms / STEPS as f64;
-        Self { step_ms, started_ms: now_ms, steps: VecDeque::new() }
+        let (steps, totals) = (VecDeque::new(), Totals::default());
+        Self { step_ms, started_ms: now_ms, steps, totals }
     }
 
     /// Adds a value, finite and not below 0.
@@ -65,13 +83,21 @@ impl Series {
         if let Some(step) = self.steps.back_mut() {
             step.record(value);
         }
+        self.totals.add(Totals { count: 1, sum: value });
+    }
+
+    /// All values, also those that left the window.
+    pub fn totals(&self) -> Totals {
+        self.totals
     }
 
     /// What is known at `now_ms`; `None` if the window is empty.
     pub fn summary(&self, now_ms: f64) -> Option<Summary> {
         let oldest = self.step_at(now_ms).saturating_sub(STEPS - 1);
         let steps = || self.steps.iter().filter(move |step| step.number >= oldest);
-        let count: u64 = steps().map(|step| step.count).sum();
+        let mut totals = Totals::default();
+        steps().for_each(|step| totals.add(step.totals));
+        let Totals { count, sum } = totals;
         if count == 0 {
             return None;
         }
@@ -85,7 +111,7 @@ impl Series {
         Some(Summary {
             count,
             rate: count as f64 * 1_000.0 / self.covered_ms(now_ms),
-            mean: steps().map(|step| step.sum).sum::<f64>() / count as f64,
+            mean: (sum / count as f64).clamp(min, max),
             min,
             max,
             p50: percentile(0.50),
@@ -114,13 +140,12 @@ impl Series {
 
 impl Step {
     fn new(number: u64) -> Self {
-        let buckets = BTreeMap::new();
-        Self { number, count: 0, sum: 0.0, min: f64::INFINITY, max: 0.0, buckets }
+        let (totals, buckets) = (Totals::default(), BTreeMap::new());
+        Self { number, totals, min: f64::INFINITY, max: 0.0, buckets }
     }
 
     fn record(&mut self, value: f64) {
-        self.count += 1;
-        self.sum += value;
+        self.totals.add(Totals { count: 1, sum: value });
         self.min = self.min.min(value);
         self.max = self.max.max(value);
         *self.buckets.entry(bucket(value)).or_insert(0) += 1;
@@ -129,6 +154,9 @@ impl Step {
 
 /// The bucket of values in `(GAMMA^(bucket - 1), GAMMA^bucket]`.
 fn bucket(value: f64) -> i32 {
+    if value == 0.0 {
+        return ZERO;
+    }
     (value.clamp(SMALLEST, LARGEST).ln() / GAMMA.ln()).ceil() as i32
 }
 
@@ -140,7 +168,9 @@ fn percentile(buckets: &BTreeMap<i32, u64>, count: u64, share: f64) -> f64 {
         seen >= rank
     });
     // The point whose relative distance to both bounds is the same.
-    found.map_or(0.0, |(&bucket, _)| 2.0 * GAMMA.powi(bucket) / (GAMMA + 1.0))
+    found
+        .filter(|&(&bucket, _)| bucket != ZERO)
+        .map_or(0.0, |(&bucket, _)| 2.0 * GAMMA.powi(bucket) / (GAMMA + 1.0))
 }
 
 #[cfg(test)]
@@ -182,15 +212,35 @@ mod tests {
         let mut series = Series::new(1_000.0, 0.0);
         series.record(0.0, 0.0);
         assert_eq!(series.summary(0.0).unwrap().p99, 0.0);
-        series.record(0.0, f64::MAX);
-        assert_eq!(series.summary(0.0).unwrap().max, f64::MAX);
+        for value in [0.0, 5.0, f64::MAX, f64::MAX, f64::MAX] {
+            series.record(0.0, value);
+        }
+        let summary = series.summary(0.0).unwrap();
+        assert_eq!((summary.max, summary.p99.is_finite()), (f64::MAX, true));
+        assert!(summary.mean.is_finite() && series.totals().sum.is_finite());
+    }
+
+    #[test]
+    fn zeros_are_exact() {
+        let mut series = Series::new(1_000.0, 0.0);
+        [0.0, 0.0, 5.0].iter().for_each(|&value| series.record(0.0, value));
+        assert_eq!(series.summary(0.0).unwrap().p50, 0.0);
+    }
+
+    #[test]
+    fn totals_only_grow() {
+        let mut series = Series::new(1_000.0, 0.0);
+        series.record(0.0, 2.0);
+        series.record(5_000.0, 3.0);
+        assert_eq!(series.totals(), Totals { count: 2, sum: 5.0 });
     }
 
     proptest! {
         #[test]
         fn percentiles_are_within_the_accuracy(
-            mut values in prop::collection::vec(1e-6..1e9_f64, 1..300),
+            powers in prop::collection::vec(-17.0..23.0_f64, 1..300),
         ) {
+            let mut values: Vec<_> = powers.iter().map(|power| 10_f64.powf(*power)).collect();
             let mut series = Series::new(1_000.0, 0.0);
             values.iter().for_each(|&value| series.record(0.0, value));
             values.sort_by(f64::total_cmp);
