@@ -600,3 +600,18 @@ test('old temporary files go, all else stays', async () => {
   await fs.rm(folder, { recursive: true })
   await assert.rejects(MemoryOptimizer.cleanupTemporaryFiles(folder), { code: 'ENOENT' })
 })
+
+test('no name for a folder is not the working directory', async () => {
+  const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'memory-profiler-test-'))
+  const old = new Date(Date.now() - 3_700_000)
+  await fs.writeFile(path.join(folder, 'old'), '')
+  await fs.utimes(path.join(folder, 'old'), old, old)
+  const source = `
+    process.chdir(${JSON.stringify(folder)})
+    require(process.argv[1]).MemoryOptimizer.cleanupTemporaryFiles('')
+      .catch(({ name, code }) => console.log(JSON.stringify([name, code])))`
+  const { stdout } = await run(source)
+  assert.equal(stdout.trim(), '["TypeError","ERR_INVALID_ARG_VALUE"]')
+  assert.deepEqual(await fs.readdir(folder), ['old'])
+  await fs.rm(folder, { recursive: true })
+})

@@ -482,7 +482,8 @@ export class MemoryOptimizer {
   /**
    * Removes files that last changed more than an hour ago, and resolves to their paths. Only regular files of this
    * user, directly in the folder. Without a folder it works on `os.tmpdir()`, on names that begin with `aiwf` or
-   * `.aiwf`; in a folder that is named, on every name. Rejects when the folder can't be read.
+   * `.aiwf`; in a folder that is named, on every name. Rejects when the folder can't be read, and for an empty
+   * name.
    */
   static cleanupTemporaryFiles(tmpDir?: string): Promise<string[]>
 }

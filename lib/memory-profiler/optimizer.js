@@ -41,6 +41,8 @@ class MemoryOptimizer {
    * @returns {Promise<string[]>}
    */
   static async cleanupTemporaryFiles(tmpDir) {
+    // `path.normalize` makes the working directory of it.
+    if (tmpDir === '') throw args.invalidValue('tmpDir', 'must not be empty', tmpDir)
     const folder = path.normalize(
       tmpDir === undefined ? os.tmpdir() : args.string('tmpDir', tmpDir),
     )
