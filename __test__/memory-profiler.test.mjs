@@ -575,6 +575,19 @@ test('data structures are judged by their size', () => {
   assert.notEqual(advice(large), advice(new Array(10_001)))
 })
 
+test('the elements of arrays and buffers are no keys, and are not listed', () => {
+  const optimal = 'Current data structure is optimal'
+  const advice = (/** @type {unknown} */ data) =>
+    MemoryOptimizer.optimizeDataStructures(data).recommendation
+  const unlisted = new Proxy(new Array(20_000).fill(0), {
+    ownKeys: () => assert.fail('the keys were listed'),
+  })
+  assert.notEqual(advice(unlisted), optimal)
+  for (const data of [new Array(5_000).fill(0), Buffer.alloc(5_000), new Float64Array(5_000)]) {
+    assert.equal(advice(data), optimal)
+  }
+})
+
 test('old temporary files go, all else stays', async () => {
   const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'memory-profiler-test-'))
   const inside = (/** @type {string} */ name) => path.join(folder, name)
