@@ -89,6 +89,25 @@ test('what one cache writes, clears or deletes, another that is open sees', asyn
   }
 })
 
+for (const lost of ['the folder', 'the lock']) {
+  test(`${lost} is deleted and made again by another cache: nothing acknowledged is lost`, async () => {
+    const caches = [0, 1].map(() => new GitHubAPICache(folder))
+    await caches[0].set('first', 1)
+    const file = lost === 'the folder' ? folder : path.join(folder, 'aiwf-native-1', 'lock')
+    fs.rmSync(file, { recursive: true })
+    await caches[1].set('first', 1)
+    const urls = Array.from({ length: 200 }, (_, round) => `${round}`)
+    const write = async (/** @type {GitHubAPICache} */ cache, /** @type {number} */ name) => {
+      for (const url of urls) await cache.set(`${name}/${url}`, [name, url])
+    }
+    await Promise.all(caches.map(write))
+    const reader = new GitHubAPICache(folder)
+    for (const name of caches.keys()) {
+      for (const url of urls) assert.deepEqual(await reader.get(`${name}/${url}`), [name, url])
+    }
+  })
+}
+
 test('damage of any kind is a miss or the latest value, never another or an error', async () => {
   const file = () => {
     const found = fs.readdirSync(folder, { recursive: true, withFileTypes: true })

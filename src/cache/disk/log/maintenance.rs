@@ -20,8 +20,7 @@ const WORTH_REWRITING: u64 = 1 << 20;
 
 impl Log {
     pub fn remove_if(&mut self, doomed: impl Fn(Stamp) -> bool, limit: u64) -> io::Result<Extent> {
-        let _guard = self.lock.acquire()?;
-        self.refresh()?;
+        let _guard = self.begin_writing()?;
         let before = self.bytes();
         let doomed = self.index.iter().filter(|(_, at)| doomed(at.stamp));
         let doomed: Vec<Key> = doomed.map(|(key, _)| *key).collect();
@@ -37,8 +36,7 @@ impl Log {
     /// Reads every entry and drops what is damaged; says how much that was. A stretch in which no entry can be told
     /// counts as one.
     pub fn verify(&mut self, limit: u64) -> io::Result<Extent> {
-        let _guard = self.lock.acquire()?;
-        self.refresh()?;
+        let _guard = self.begin_writing()?;
         let mut damaged = mem::take(&mut self.lost);
         let mut affected = BTreeSet::new();
         for segment in self.segments.values().filter(|segment| segment.damaged.entries > 0) {
