@@ -48,3 +48,28 @@ test('wrong bounds are refused', () => {
   }
   assert.deepEqual([cache.maxEntries, cache.maxMemoryBytes], [1000, 64 * 2 ** 20])
 })
+
+test('bounds on disk that hold next to nothing are kept to', async (t) => {
+  for (const maxDiskBytes of [1, 15, 16, 100, 255, 256, 1_000]) {
+    const cache = new GitHubAPICache(await workspace(t), 300_000, { maxDiskBytes })
+    for (const value of [1, 2, 'x'.repeat(20)]) {
+      await cache.set('u', value)
+      assert.equal(await cache.get('u'), value)
+    }
+    assert.deepEqual(await cache.verify(), { damagedEntries: 0, damagedBytes: 0 })
+    assert.ok((await cache.diskStats()).bytes <= maxDiskBytes)
+    await cache.delete('u')
+    await cache.cleanup()
+    assert.deepEqual(await cache.verify(), { damagedEntries: 0, damagedBytes: 0 })
+  }
+})
+
+test('a value too large for the disk leaves no earlier one there', async (t) => {
+  const folder = await workspace(t)
+  const cache = new GitHubAPICache(folder, 300_000, { maxDiskBytes: 100_000 })
+  await cache.set('u', 'old')
+  const large = 'x'.repeat(200_000)
+  await cache.set('u', large)
+  assert.equal(await cache.get('u'), large)
+  assert.equal(await new GitHubAPICache(folder).get('u'), null)
+})

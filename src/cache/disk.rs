@@ -83,19 +83,21 @@ impl Disk {
         self.log.as_mut()?.get_at_once(key, wanted)
     }
 
-    /// Stores entries; of several under one key the last. What is larger than the bound is not kept.
+    /// Stores entries; of several under one key the last. What is larger than the bound is not kept, nor what was
+    /// there before it.
     pub fn put(&mut self, mut entries: Vec<(Key, Entry)>) -> io::Result<()> {
         let last: HashMap<Key, usize> = entries.iter().map(|(key, _)| *key).zip(0..).collect();
+        let replaced: Vec<Key> = last.keys().copied().collect();
         let mut index = 0..;
         entries.retain(|(key, entry)| {
             last.get(key).copied() == index.next() && entry.size() <= self.limit
         });
         self.open_or_make()?;
-        let done = self.with(|log, limit| log.put(&entries, limit));
+        let done = self.with(|log, limit| log.put(&replaced, &entries, limit));
         if matches!(&done, Err(error) if error.kind() == ErrorKind::NotFound) {
             // The folder was deleted under our feet.
             self.open_or_make()?;
-            self.with(|log, limit| log.put(&entries, limit))?;
+            self.with(|log, limit| log.put(&replaced, &entries, limit))?;
             return Ok(());
         }
         done.map(drop)

@@ -102,11 +102,15 @@ impl Log {
         active.is_none_or(Segment::is_up_to_date) && self.watch.is_unchanged()
     }
 
-    pub fn put(&mut self, entries: &[(Key, Entry)], limit: u64) -> io::Result<()> {
+    /// Writes entries; those before them, under any key of `replaced`, are gone.
+    pub fn put(
+        &mut self,
+        replaced: &[Key],
+        entries: &[(Key, Entry)],
+        limit: u64,
+    ) -> io::Result<()> {
         let _guard = self.begin_writing()?;
-        for (key, _) in entries {
-            self.kill(key)?;
-        }
+        replaced.iter().try_for_each(|key| self.kill(key))?;
         self.append(entries, limit)?;
         self.tidy(limit)
     }

@@ -76,7 +76,8 @@ impl Log {
         Ok(())
     }
 
-    /// Moves what `keep` says to the end of the log and deletes the segment.
+    /// Moves what `keep` says to the end of the log and deletes the segment. Where nothing is kept no other begins: that one
+    /// would be as empty, and above a small bound for ever.
     fn rewrite(
         &mut self,
         number: u64,
@@ -91,7 +92,8 @@ impl Log {
             .into_iter()
             .filter_map(|(key, at)| Some((*key, segment.read(*key, at)?)))
             .collect();
-        if self.segments.last_key_value().is_some_and(|(last, _)| *last == number) {
+        let is_last = self.segments.last_key_value().is_some_and(|(last, _)| *last == number);
+        if is_last && !kept.is_empty() {
             self.begin_segment()?;
         }
         self.append(&kept, limit)?;
