@@ -335,6 +335,32 @@ test('a write that fails half-way: one warning, no wrong value, memory goes on',
   assert.equal(code, 0)
 })
 
+test('more caches than there may be descriptors', {
+  skip: process.platform === 'win32',
+}, async () => {
+  const source = `
+    const fs = require('node:fs')
+    const { GitHubAPICache } = require(process.argv[1])
+    console.warn = (text) => { throw new Error(text) }
+    const folder = process.argv[2]
+    const open = () => Array.from({ length: 300 }, (_, at) => new GitHubAPICache(folder + '/' + at))
+    const [writers, readers] = [open(), open()]
+    const run = async () => {
+      for (const [at, cache] of writers.entries()) await cache.set('u', at)
+      await Promise.all(writers.map((cache, at) => cache.set('v', at)))
+      for (const [at, cache] of readers.entries()) {
+        if ((await cache.get('u')) !== at || (await cache.get('v')) !== at) throw new Error('lost')
+        fs.readdirSync(folder)
+      }
+    }
+    run()`
+  const index = fileURLToPath(new URL('../lib/index.js', import.meta.url))
+  const node = [process.execPath, '-e', source, index, folder]
+  const child = spawn('sh', ['-c', 'ulimit -n 256; exec "$@"', 'sh', ...node], { stdio: 'inherit' })
+  const [code] = await once(child, 'exit')
+  assert.equal(code, 0)
+})
+
 test('a folder that is a symbolic link', { skip: process.platform === 'win32' }, async () => {
   const link = path.join(folder, 'link')
   fs.mkdirSync(path.join(folder, 'real'))

@@ -6,6 +6,7 @@
 pub mod changes;
 pub mod disk;
 pub mod freshness;
+mod kept_open;
 pub mod key;
 pub mod legacy;
 pub mod memory;
@@ -17,6 +18,7 @@ pub mod successors;
 pub use changes::{Bounds, Changes};
 pub use disk::{Disk, Entry};
 pub use freshness::{Stamp, Terms};
+use kept_open::KeptOpen;
 pub use key::Key;
 pub use memory::Memory;
 pub use meta::Meta;

@@ -1,12 +1,13 @@
 //! What outlives the process: the log, and the files of AIWF's JavaScript cache, which move over to it.
 
 use std::{
+    convert::Infallible,
     io,
     path::{Path, PathBuf},
 };
 
 use super::{
-    Disk, Entry, Key, Stamp,
+    Disk, Entry, KeptOpen, Key, Stamp,
     disk::{Extent, Watch},
     legacy,
 };
@@ -18,13 +19,13 @@ pub struct Store {
     cache_dir: PathBuf,
     disk: Disk,
     /// Sees files of the JavaScript cache come, once there are none.
-    legacy: Option<Watch>,
+    legacy: KeptOpen<Watch>,
 }
 
 impl Store {
     /// A store in `cache_dir` of at most `max_bytes` bytes. Nothing is touched before the first call.
     pub fn new(cache_dir: PathBuf, max_bytes: u64) -> Self {
-        Self { disk: Disk::new(&cache_dir, max_bytes), cache_dir, legacy: None }
+        Self { disk: Disk::new(&cache_dir, max_bytes), cache_dir, legacy: KeptOpen::closed() }
     }
 
     /// Makes the folder.
@@ -48,13 +49,16 @@ impl Store {
         wanted: impl Fn(Stamp) -> bool,
     ) -> Option<Option<Entry>> {
         let found = self.disk.get_at_once(key, wanted)?;
-        let certain = found.is_some() || self.legacy.as_ref().is_some_and(Watch::is_unchanged);
+        let has_no_legacy = || self.legacy.lock().as_ref().is_some_and(Watch::is_unchanged);
+        let certain = found.is_some() || has_no_legacy();
         certain.then_some(found)
     }
 
     /// Whether it is certain that there are no files of the JavaScript cache. Looks where that is not known, and can be.
     fn has_no_legacy(&mut self) -> bool {
-        let watch = self.legacy.get_or_insert_with(|| Watch::new(&self.cache_dir));
+        let watch = || Ok::<_, Infallible>(Some(Watch::new(&self.cache_dir)));
+        let Ok(mut watch) = self.legacy.open(watch);
+        let Some(watch) = watch.as_mut() else { return false };
         if !watch.is_unchanged() && watch.note() && !legacy::are_absent(&self.cache_dir) {
             watch.forget();
         }
@@ -115,7 +119,7 @@ impl Store {
 
     /// Forgets what is in memory about the files, which are looked at anew.
     pub fn close(&mut self) {
-        self.legacy = None;
+        *self.legacy.lock() = None;
         self.disk.close();
     }
 }
