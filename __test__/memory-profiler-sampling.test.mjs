@@ -212,6 +212,18 @@ test('alerts are held back as asked for, and emitted one by one', () => {
     paced.alerts.map((alert) => /** @type {any} */ (alert).value),
     [101, 104],
   )
+
+  // What grows does not fall below a threshold: hysteresis is none of its business.
+  const leaking = quiet({ alertHysteresis: 0.1, alertInterval: 50 })
+  for (let at = 0; at < 300; at++) {
+    const memory = { ...sample.memory, heapUsed: (100 + at) * MIB, rss: (200 + at) * MIB }
+    leaking.samples.push({ ...sample, timestamp: at, memory })
+    leaking.detectMemoryLeaks(leaking.samples[at])
+  }
+  const times = leaking.alerts.map(({ timestamp }) => timestamp)
+  assert.ok(times.length > 1)
+  for (const [at, time] of times.slice(1).entries()) assert.ok(time - times[at] >= 50)
+
   assert.throws(() => quiet({ alertHysteresis: 2 }), { code: 'ERR_OUT_OF_RANGE' })
 })
 

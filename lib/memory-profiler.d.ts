@@ -311,11 +311,14 @@ export interface MemoryProfilerOptions {
   externalThreshold?: Threshold
   /** Default 500 MiB. */
   rssThreshold?: Threshold
-  /** The least milliseconds between two alerts of one metric, or of a leak. Default 0: at every sample. */
+  /**
+   * The least milliseconds between two alerts of one metric, or of a leak of the same `level` and `memory`. Default 0: at
+   * every sample.
+   */
   alertInterval?: number
   /**
    * Above 0, a metric that raised an alert raises the next only after it fell below its threshold by this share of it, and
-   * exceeded it again. Default 0.
+   * exceeded it again. Default 0. Leaks are told without it.
    */
   alertHysteresis?: number
   leakDetection?: LeakDetectionOptions

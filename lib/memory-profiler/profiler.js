@@ -37,8 +37,10 @@ class MemoryProfiler extends EventEmitter {
   #maxSamples
   #leakRule
   #pss
-  /** Holds alerts back; without it each is told. @type {NativeAlertGates | undefined} */
+  /** Hold alerts back; without one each is told. @type {NativeAlertGates | undefined} */
   #gates
+  /** @type {NativeAlertGates | undefined} */
+  #leakGates
   /** What runs while profiling. @type {RunningSession | undefined} */
   #session
   /** Counts of the latest session. @type {RunningSession['collections'] | undefined} */
@@ -70,6 +72,8 @@ class MemoryProfiler extends EventEmitter {
     this.#pss = Boolean(settings.pss)
     const { interval, hysteresis } = options.alertRule(settings)
     if (interval || hysteresis) this.#gates = new native.NativeAlertGates(interval, hysteresis)
+    // A leak is no value that falls below a threshold again.
+    if (interval) this.#leakGates = new native.NativeAlertGates(interval, 0)
     this.thresholds = options.thresholds(settings)
     /** @type {types.MemoryProfilerOptions['alertCallback']} */
     this.alertCallback = settings.alertCallback
@@ -190,7 +194,8 @@ class MemoryProfiler extends EventEmitter {
     /** @type {types.LeakAlert} */
     const alert = { type: 'memory_leak_suspected', ...growth, timestamp }
     if (this.#session) this.#suspicion = alert
-    if (this.#gates?.exceeds(alert.type, 1, 0, timestamp) ?? true) this.#raise([alert])
+    const gate = `${alert.level} ${alert.memory}`
+    if (this.#leakGates?.exceeds(gate, 1, 0, timestamp) ?? true) this.#raise([alert])
   }
 
   /** @param {types.MemoryAlert[]} alerts */
