@@ -96,6 +96,41 @@ test('a replaced process.memoryUsage may lack figures', async (context) => {
   assert.doesNotMatch(await readFile(report, 'utf8'), /NaN|undefined/)
 })
 
+test('nothing that a replaced process.memoryUsage returns or throws ends the program', async (context) => {
+  const report = join(await workspace(context), 'report.html')
+  for (const [made, figures] of /** @type {[() => any, object][]} */ ([
+    [() => ({ rss: null, heapTotal: undefined, heapUsed: '1', external: 1n }), {}],
+    [() => ({ rss: Number.NaN, heapTotal: Infinity, heapUsed: {}, external: true }), {}],
+    [() => ({ rss: null, heapUsed: 5 }), { heapUsed: 5 }],
+    [() => undefined, {}],
+    [() => null, {}],
+    [
+      () => {
+        throw new Error('none')
+      },
+      {},
+    ],
+  ])) {
+    const { mock } = context.mock.method(process, 'memoryUsage', made)
+    for (const alertInterval of [0, 1000]) {
+      const profiler = quiet({ alertInterval })
+      const ofBeat = await sampled(profiler, ({ process, heapStale }) => process && !heapStale)
+      assert.deepEqual(ofBeat.memory, figures)
+      assert.deepEqual(profiler.takeSample().memory, figures)
+      assert.deepEqual(profiler.alerts, [])
+      assert.deepEqual(profiler.generateReport().current, figures)
+      assert.ok(!Object.values(profiler.forceGarbageCollection().freed).some(Number.isNaN))
+      profiler.prometheus()
+      profiler.createSnapshot('a')
+      profiler.createSnapshot('b')
+      profiler.compareSnapshots('a', 'b')
+      await profiler.generateHTMLReport(report)
+      assert.doesNotMatch(await readFile(report, 'utf8'), /NaN|undefined/)
+    }
+    mock.restore()
+  }
+})
+
 test('a tight loop of samples is no leak', () => {
   const profiler = quiet({ samplingInterval: 1000, maxSamples: 5000 })
   profiler.thresholds = {

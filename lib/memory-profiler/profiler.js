@@ -12,7 +12,7 @@ const { collectGarbage } = require('./collections.js')
 const { prometheus } = require('./metrics.js')
 const { ObjectLeakDetector } = require('./object-leak-detector.js')
 const options = require('./options.js')
-const { isReplaced, readPeak, readSample } = require('./readings.js')
+const { isReplaced, readPeak, readSample, usageNow } = require('./readings.js')
 const { difference, eventLoopDelay, measured, statistics } = require('./report.js')
 const { reportPage } = require('./report-page.js')
 const { FEWEST, SampleGrowth } = require('./sample-growth.js')
@@ -259,9 +259,9 @@ class MemoryProfiler extends EventEmitter {
   }
 
   forceGarbageCollection() {
-    const before = process.memoryUsage()
+    const before = usageNow()
     collectGarbage()
-    const after = process.memoryUsage()
+    const after = usageNow()
     const { arrayBuffers: _, ...freed } = difference(after, before)
     return { before, after, freed }
   }
@@ -272,7 +272,7 @@ class MemoryProfiler extends EventEmitter {
     const delay = eventLoopDelay(this.samples)
     return {
       timestamp: Date.now(),
-      current: process.memoryUsage(),
+      current: usageNow(),
       peak: this.peak,
       statistics: statistics(this.samples),
       alerts: this.alerts.slice(-REPORTED_ALERTS),

@@ -2,6 +2,7 @@
 'use strict'
 
 const { thresholdBytes } = require('./options.js')
+const { usageNow } = require('./readings.js')
 
 /** @import * as types from '../memory-profiler.js' */
 
@@ -44,7 +45,7 @@ function eventLoopDelay(samples) {
  */
 function measured(samples, thresholds) {
   // Who replaced the function may leave figures out, as who replaced the thresholds.
-  const { heapUsed = 0, external = 0 } = process.memoryUsage()
+  const { heapUsed = 0, external = 0 } = usageNow()
   const { limit, limitUsed } = samples.findLast((sample) => sample.process)?.process ?? {}
   return {
     heapUsed,
