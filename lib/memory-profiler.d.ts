@@ -367,7 +367,7 @@ export class MemoryProfiler extends EventEmitter<MemoryProfilerEvents> {
   samplingInterval: number
   /** Writable; takes effect on the next sample. */
   maxSamples: number
-  /** Writable. */
+  /** Writable. What is no threshold raises no alert, and is told once on `console.warn`. */
   thresholds: MemoryThresholds
   /** Oldest first. */
   samples: MemorySample[]

@@ -2,6 +2,7 @@
 'use strict'
 
 const { EventEmitter } = require('node:events')
+const { inspect } = require('node:util')
 
 const args = require('../internal/arguments.js')
 const { traced } = require('../internal/errors.js')
@@ -51,6 +52,8 @@ class MemoryProfiler extends EventEmitter {
   /** How often each type of alert was raised. @type {Map<string, number>} */
   #alertCounts = new Map()
   #visits = new Visits(this)
+  /** Thresholds that are none and were told. @type {Set<string>} */
+  #warned = new Set()
   /** The latest suspicion of this run. @type {types.LeakAlert | undefined} */
   #suspicion
 
@@ -163,15 +166,34 @@ class MemoryProfiler extends EventEmitter {
       // Old figures were checked when they were new.
       if (sample.heapStale && metric !== 'rss') continue
       const name = /** @type {keyof types.MemoryThresholds} */ (metric)
-      const threshold = options.thresholdBytes(metric, this.thresholds[name] ?? Infinity)
+      const given = this.thresholds[name] ?? Infinity
+      const threshold = options.thresholdBytes(metric, given)
+      if (threshold === undefined) {
+        this.#warn(metric, given)
+        continue
+      }
       const value = sample.memory[name]
-      if (value === undefined) continue
+      if (!Number.isFinite(value)) continue
       const told = this.#gates
         ? this.#gates.exceeds(metric, value, threshold, timestamp)
         : value > threshold
       if (told) alerts.push({ type: 'threshold_exceeded', metric, value, threshold, timestamp })
     }
     if (alerts.length > 0) this.#raise(alerts)
+  }
+
+  /**
+   * The program goes on: it may not even know that it is being profiled.
+   *
+   * @param {string} metric
+   * @param {unknown} given
+   */
+  #warn(metric, given) {
+    if (this.#warned.has(metric)) return
+    this.#warned.add(metric)
+    console.warn(
+      `thresholds.${metric} is neither bytes nor a share such as '80%': ${inspect(given)}`,
+    )
   }
 
   /** @param {types.MemorySample} sample */

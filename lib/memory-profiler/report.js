@@ -41,7 +41,7 @@ function eventLoopDelay(samples) {
  * What advice is based on, as it is now and as the latest samples of the beat found it.
  *
  * @param {types.MemorySample[]} samples
- * @param {types.MemoryThresholds} thresholds
+ * @param {Partial<types.MemoryThresholds> | null | undefined} thresholds as the user left them
  */
 function measured(samples, thresholds) {
   // Who replaced the function may leave figures out, as who replaced the thresholds.
@@ -49,9 +49,9 @@ function measured(samples, thresholds) {
   const { limit, limitUsed } = samples.findLast((sample) => sample.process)?.process ?? {}
   return {
     heapUsed,
-    heapThreshold: thresholdBytes('heapUsed', thresholds.heapUsed ?? Infinity),
+    heapThreshold: thresholdBytes('heapUsed', thresholds?.heapUsed) ?? Infinity,
     external,
-    externalThreshold: thresholdBytes('external', thresholds.external ?? Infinity),
+    externalThreshold: thresholdBytes('external', thresholds?.external) ?? Infinity,
     meanDelay: eventLoopDelay(samples)?.avg,
     limit,
     limitUsed,
