@@ -219,6 +219,30 @@ test('a share is of the limit of what it limits', () => {
   assert.throws(() => quiet({ rssThreshold: /** @type {any} */ ('-1%') }), wrong)
 })
 
+test('what is no threshold raises no alert, and is told once', async (context) => {
+  const warn = context.mock.method(console, 'warn', () => {})
+  for (const bad of ['80 %', '80', true, {}, 5n, Number.NaN, Symbol('none')]) {
+    for (const alertInterval of [0, 1]) {
+      const profiler = quiet({ alertInterval })
+      const none = { heapUsed: Infinity, heapTotal: Infinity, external: Infinity }
+      profiler.thresholds = { ...none, rss: /** @type {any} */ (bad) }
+      await sampled(profiler, () => profiler.samples.length > 3)
+      assert.deepEqual(profiler.alerts, [])
+      assert.equal(warn.mock.callCount(), 1)
+      assert.match(`${warn.mock.calls[0].arguments[0]}`, /thresholds\.rss/)
+      warn.mock.resetCalls()
+      profiler.generateReport()
+    }
+  }
+  const profiler = quiet()
+  for (const none of [null, undefined, {}]) {
+    profiler.thresholds = /** @type {any} */ (none)
+    assert.equal(profiler.takeSample(), profiler.samples.at(-1))
+    assert.deepEqual(profiler.generateReport().alerts, [])
+  }
+  assert.equal(warn.mock.callCount(), 0)
+})
+
 test('alerts are held back as asked for, and emitted one by one', () => {
   const profiler = quiet({ alertHysteresis: 0.1, heapThreshold: 100 })
   profiler.thresholds = { heapUsed: 100, heapTotal: Infinity, external: Infinity, rss: Infinity }
@@ -260,6 +284,30 @@ test('alerts are held back as asked for, and emitted one by one', () => {
   for (const [at, time] of times.slice(1).entries()) assert.ok(time - times[at] >= 50)
 
   assert.throws(() => quiet({ alertHysteresis: 2 }), { code: 'ERR_OUT_OF_RANGE' })
+})
+
+test('a clock set back silences neither alerts nor the search for leaks', async (context) => {
+  const { now } = Date
+  let back = 0
+  context.mock.method(Date, 'now', () => now() - back)
+  const probing = quiet({ leakDetection: { probe: 20 } })
+  await sampled(probing, () => {
+    back = 3_600_000
+    return (probing.generateReport().gc?.major.count ?? 0) >= 3
+  })
+
+  // Samples taken by hand: one an interval is judged.
+  const judged = quiet({ samplingInterval: 1000 })
+  let [time, count] = [1e12, 0]
+  context.mock.method(Date, 'now', () => time)
+  const kept = []
+  for (const step of [1000, -3_600_000, ...new Array(60).fill(1000)]) {
+    time += step
+    kept.push(new Array(300_000).fill(count++))
+    judged.takeSample()
+  }
+  assert.ok(judged.alerts.some(({ type }) => type === 'memory_leak_suspected'))
+  assert.equal(kept.length, count)
 })
 
 test('an idle process is probed if that is asked for', async () => {
