@@ -1,5 +1,7 @@
 // @ts-check
 import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import path from 'node:path'
 import { test } from 'node:test'
 import { GitHubAPICache } from '../lib/index.js'
 import { workspace } from './support/workspace.mjs'
@@ -29,6 +31,27 @@ test('the bounds of a working cache can be changed, and the newest stay', async 
   await cache.set('large', 'text')
   assert.equal(cache.getStats().memorySize, 0)
   assert.equal(await cache.get('large'), 'text')
+})
+
+test('a full memory tier takes new values, however popular or expired the old ones are', async (t) => {
+  const file = path.join(await workspace(t), 'file')
+  await writeFile(file, '')
+  // There is no disk to fall back on.
+  t.mock.method(console, 'warn', () => {})
+  const cache = new GitHubAPICache(path.join(file, 'none'), 300_000, { maxEntries: 50 })
+  for (let at = 0; at < 50; at++) {
+    await cache.set(`old${at}`, at)
+    for (let hit = 0; hit < 100; hit++) await cache.get(`old${at}`)
+  }
+  let calls = 0
+  for (let at = 0; at < 50; at++) {
+    for (let again = 0; again < 3; again++) {
+      assert.equal(await cache.getOrFetch(`new${at}`, () => ++calls), at + 1)
+    }
+    await cache.set(`large${at}`, 1n)
+    assert.equal(await cache.get(`large${at}`), 1n)
+  }
+  assert.equal(cache.memoryCache.size, 50)
 })
 
 test('wrong bounds are refused', () => {

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 
 /** Limits of a {@link GitHubAPICache}. */
 export interface CacheOptions {
-  /** Entries in memory, at most. Default 1,000. */
+  /** Entries in memory, at most. Default 1,000. When there are more, those that were not used for longest go. */
   maxEntries?: number
   /**
    * Bytes in memory, at most, counted as the length of each value's JSON. Default 64 MiB. Each entry counts as
