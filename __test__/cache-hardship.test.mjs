@@ -108,6 +108,26 @@ for (const lost of ['the folder', 'the lock']) {
   })
 }
 
+test('a folder that was deleted holds nothing, and is made again', async (t) => {
+  const warn = t.mock.method(console, 'warn', () => {})
+  for (const after of /** @type {((cache: GitHubAPICache) => Promise<unknown>)[]} */ ([
+    (cache) => cache.delete('u'),
+    (cache) => cache.clear(),
+    (cache) => cache.cleanup(),
+    (cache) => cache.verify(),
+    (cache) => cache.diskStats(),
+  ])) {
+    const cache = new GitHubAPICache(folder)
+    await cache.set('u', 1)
+    fs.rmSync(folder, { recursive: true })
+    await after(cache)
+    await cache.set('v', 2)
+    assert.equal(await new GitHubAPICache(folder).get('u'), null)
+    assert.equal(await new GitHubAPICache(folder).get('v'), 2)
+  }
+  assert.deepEqual(warn.mock.calls, [])
+})
+
 test('damage of any kind is a miss or the latest value, never another or an error', async () => {
   const file = () => {
     const found = fs.readdirSync(folder, { recursive: true, withFileTypes: true })
@@ -359,6 +379,16 @@ test('more caches than there may be descriptors', {
   const child = spawn('sh', ['-c', 'ulimit -n 256; exec "$@"', 'sh', ...node], { stdio: 'inherit' })
   const [code] = await once(child, 'exit')
   assert.equal(code, 0)
+})
+
+test('a file of the JavaScript cache is an entry that can be deleted', async () => {
+  const cache = new GitHubAPICache(folder)
+  const file = path.join(folder, `${cache.generateCacheKey('u')}.json`)
+  fs.writeFileSync(file, JSON.stringify({ data: 1, timestamp: Date.now() }))
+  assert.equal(await cache.delete('u'), true)
+  assert.equal(fs.existsSync(file), false)
+  assert.equal(await cache.delete('u'), false)
+  assert.equal(await cache.get('u'), null)
 })
 
 test('a folder that is a symbolic link', { skip: process.platform === 'win32' }, async () => {

@@ -93,14 +93,12 @@ impl Disk {
             last.get(key).copied() == index.next() && entry.size() <= self.limit
         });
         self.open_or_make()?;
-        let done = self.with(|log, limit| log.put(&replaced, &entries, limit));
-        if matches!(&done, Err(error) if error.kind() == ErrorKind::NotFound) {
+        if self.with(|log, limit| log.put(&replaced, &entries, limit))?.is_none() {
             // The folder was deleted under our feet.
             self.open_or_make()?;
             self.with(|log, limit| log.put(&replaced, &entries, limit))?;
-            return Ok(());
         }
-        done.map(drop)
+        Ok(())
     }
 
     /// Removes an entry. The space is given back in time.
@@ -142,7 +140,7 @@ impl Disk {
         *self.log.lock() = None;
     }
 
-    /// Works on the log, if there is one. A log that failed is opened anew for the next call.
+    /// Works on the log, if there is one, and still is. A log that failed is opened anew for the next call.
     fn with<T>(
         &mut self,
         work: impl FnOnce(&mut Log, u64) -> io::Result<T>,
@@ -156,7 +154,16 @@ impl Disk {
         if done.is_err() {
             *opened = None;
         }
-        done.map(Some)
+        match done {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                if folder::exists(&self.folder)? {
+                    Err(error)
+                } else {
+                    Ok(None)
+                }
+            }
+            done => done.map(Some),
+        }
     }
 }
 
