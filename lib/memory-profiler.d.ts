@@ -151,7 +151,7 @@ export interface SnapshotOptions {
   heap?: boolean
   /**
    * The file, which is overwritten and which only this user may read. Default: a new one in `os.tmpdir()`, that
-   * `MemoryOptimizer.cleanupTemporaryFiles` removes when it is old. Chrome's developer tools open it.
+   * `MemoryOptimizer.cleanupTemporaryFiles` removes when it is old, and that goes where this fails. Chrome's developer tools open it.
    */
   path?: string
   /** Writes although memory may run out. Default false. */
