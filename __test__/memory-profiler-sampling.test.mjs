@@ -1,10 +1,12 @@
 // @ts-check
 // What a sample holds beside the contract's figures, and where it comes from.
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import fs from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { mock, test } from 'node:test'
+import { promisify } from 'node:util'
 import v8 from 'node:v8'
 import { MemoryProfiler } from '../lib/memory-profiler.js'
 import { workspace } from './support/workspace.mjs'
@@ -284,6 +286,17 @@ test('alerts are held back as asked for, and emitted one by one', () => {
   for (const [at, time] of times.slice(1).entries()) assert.ok(time - times[at] >= 50)
 
   assert.throws(() => quiet({ alertHysteresis: 2 }), { code: 'ERR_OUT_OF_RANGE' })
+})
+
+test('what is named gc and is no function collects nothing', async () => {
+  const source = `
+    globalThis.gc = {}
+    const { MemoryProfiler } = require(process.argv[1])
+    const { freed } = new MemoryProfiler().forceGarbageCollection()
+    console.log(typeof freed.heapUsed)`
+  const library = join(import.meta.dirname, '../lib/memory-profiler.js')
+  const { stdout } = await promisify(execFile)(process.execPath, ['-e', source, library])
+  assert.equal(stdout, 'number\n')
 })
 
 test('a clock set back silences neither alerts nor the search for leaks', async (context) => {

@@ -418,8 +418,8 @@ export class MemoryProfiler extends EventEmitter<MemoryProfilerEvents> {
   forceGarbageCollection(): CollectionResult
   generateReport(): MemoryReport
   /**
-   * Writes the report as JSON, as a whole or not at all, and resolves to the path. Rejects as `fs` does:
-   * `ENOENT`, `EACCES`, …
+   * Writes the report as JSON, as a whole or not at all, and resolves to the path. Makes the folders above it. Rejects as
+   * `fs` does: `EACCES`, `ENOTDIR`, …
    */
   saveReport(filePath: string): Promise<string>
   /** As `saveReport`, as a page of HTML with charts of all samples that are kept; it needs no network. */
