@@ -89,6 +89,45 @@ test('what one cache writes, clears or deletes, another that is open sees', asyn
   }
 })
 
+for (const lost of ['the folder', 'the lock']) {
+  test(`${lost} is deleted and made again by another cache: nothing acknowledged is lost`, async () => {
+    const caches = [0, 1].map(() => new GitHubAPICache(folder))
+    await caches[0].set('first', 1)
+    const file = lost === 'the folder' ? folder : path.join(folder, 'aiwf-native-1', 'lock')
+    fs.rmSync(file, { recursive: true })
+    await caches[1].set('first', 1)
+    const urls = Array.from({ length: 200 }, (_, round) => `${round}`)
+    const write = async (/** @type {GitHubAPICache} */ cache, /** @type {number} */ name) => {
+      for (const url of urls) await cache.set(`${name}/${url}`, [name, url])
+    }
+    await Promise.all(caches.map(write))
+    const reader = new GitHubAPICache(folder)
+    for (const name of caches.keys()) {
+      for (const url of urls) assert.deepEqual(await reader.get(`${name}/${url}`), [name, url])
+    }
+  })
+}
+
+test('a folder that was deleted holds nothing, and is made again', async (t) => {
+  const warn = t.mock.method(console, 'warn', () => {})
+  for (const after of /** @type {((cache: GitHubAPICache) => Promise<unknown>)[]} */ ([
+    (cache) => cache.delete('u'),
+    (cache) => cache.clear(),
+    (cache) => cache.cleanup(),
+    (cache) => cache.verify(),
+    (cache) => cache.diskStats(),
+  ])) {
+    const cache = new GitHubAPICache(folder)
+    await cache.set('u', 1)
+    fs.rmSync(folder, { recursive: true })
+    await after(cache)
+    await cache.set('v', 2)
+    assert.equal(await new GitHubAPICache(folder).get('u'), null)
+    assert.equal(await new GitHubAPICache(folder).get('v'), 2)
+  }
+  assert.deepEqual(warn.mock.calls, [])
+})
+
 test('damage of any kind is a miss or the latest value, never another or an error', async () => {
   const file = () => {
     const found = fs.readdirSync(folder, { recursive: true, withFileTypes: true })
@@ -314,6 +353,42 @@ test('a write that fails half-way: one warning, no wrong value, memory goes on',
   const argv = ['-c', command, 'sh', process.execPath, onBadDisk, folder, 'limited']
   const [code] = await once(spawn('sh', argv, { stdio: 'inherit' }), 'exit')
   assert.equal(code, 0)
+})
+
+test('more caches than there may be descriptors', {
+  skip: process.platform === 'win32',
+}, async () => {
+  const source = `
+    const fs = require('node:fs')
+    const { GitHubAPICache } = require(process.argv[1])
+    console.warn = (text) => { throw new Error(text) }
+    const folder = process.argv[2]
+    const open = () => Array.from({ length: 300 }, (_, at) => new GitHubAPICache(folder + '/' + at))
+    const [writers, readers] = [open(), open()]
+    const run = async () => {
+      for (const [at, cache] of writers.entries()) await cache.set('u', at)
+      await Promise.all(writers.map((cache, at) => cache.set('v', at)))
+      for (const [at, cache] of readers.entries()) {
+        if ((await cache.get('u')) !== at || (await cache.get('v')) !== at) throw new Error('lost')
+        fs.readdirSync(folder)
+      }
+    }
+    run()`
+  const index = fileURLToPath(new URL('../lib/index.js', import.meta.url))
+  const node = [process.execPath, '-e', source, index, folder]
+  const child = spawn('sh', ['-c', 'ulimit -n 256; exec "$@"', 'sh', ...node], { stdio: 'inherit' })
+  const [code] = await once(child, 'exit')
+  assert.equal(code, 0)
+})
+
+test('a file of the JavaScript cache is an entry that can be deleted', async () => {
+  const cache = new GitHubAPICache(folder)
+  const file = path.join(folder, `${cache.generateCacheKey('u')}.json`)
+  fs.writeFileSync(file, JSON.stringify({ data: 1, timestamp: Date.now() }))
+  assert.equal(await cache.delete('u'), true)
+  assert.equal(fs.existsSync(file), false)
+  assert.equal(await cache.delete('u'), false)
+  assert.equal(await cache.get('u'), null)
 })
 
 test('a folder that is a symbolic link', { skip: process.platform === 'win32' }, async () => {

@@ -5,6 +5,7 @@ import fs from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
+import v8 from 'node:v8'
 import { Worker } from 'node:worker_threads'
 import native from '../lib/internal/native.js'
 import settle from '../lib/internal/settle.js'
@@ -94,6 +95,34 @@ test('without a path the file is a temporary one that the cleaner knows', async 
   const old = new Date(Date.now() - 3_700_000)
   await fs.utimes(heap.path, old, old)
   assert.deepEqual(await MemoryOptimizer.cleanupTemporaryFiles(), [heap.path])
+})
+
+test('a snapshot that fails leaves no temporary file', async (t) => {
+  const folder = await workspace(t)
+  const before = process.env.TMPDIR
+  process.env.TMPDIR = folder
+  t.after(() => {
+    if (before === undefined) delete process.env.TMPDIR
+    else process.env.TMPDIR = before
+  })
+  const full = Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' })
+  const fail = () => {
+    throw full
+  }
+  for (const [write, code] of /** @type {[() => string, string][]} */ ([
+    [fail, 'ENOSPC'],
+    [() => 'written nothing', 'ERR_AIWF_INVALID_HEAP_SNAPSHOT'],
+  ])) {
+    const { mock } = t.mock.method(v8, 'writeHeapSnapshot', write)
+    await assert.rejects(quiet().createSnapshot('a', { heap: true }), { code })
+    assert.deepEqual(await fs.readdir(folder), [])
+    // A file that was asked for is the caller's.
+    const path = `${folder}/mine`
+    await assert.rejects(quiet().createSnapshot('a', { heap: true, path }), { code })
+    assert.deepEqual(await fs.readdir(folder), ['mine'])
+    await fs.rm(path)
+    mock.restore()
+  }
 })
 
 test('a file that is cut off or none is a typed error', async (t) => {

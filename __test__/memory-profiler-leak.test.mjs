@@ -28,6 +28,7 @@ const server = (/** @type {boolean} */ leaks) => `
     samplingInterval: 25,
     heapThreshold: '100%', heapTotalThreshold: '100%', externalThreshold: '100%', rssThreshold: '100%',
     leakDetection: { bucketInterval: 100, gracePeriod: 1000, probe: 50 },
+    alertInterval: 2 ** 31 - 1, alertHysteresis: 0.5,
     alertCallback: (alerts) => process.send({ alerts }),
   })
   server.listen(0, '127.0.0.1', () => {
@@ -93,6 +94,9 @@ test('a leak in a server under load is found, and a server without one raises no
   } = /** @type {LeakAlert} */ (leaking.alerts.find(isLeak))
   assert.equal(type, 'memory_leak_suspected')
   assert.ok(bytesPerMinute > 0 && confidence > 0.99 && untilLimit > 0)
+
+  const told = leaking.alerts.map(({ level, memory }) => `${level} ${memory}`)
+  assert.deepEqual(told, [...new Set(told)], 'one is not told again before its time')
 
   const enough = 2 * leaking.collections
   const clean = await underLoad(false, (collections) => collections >= enough)

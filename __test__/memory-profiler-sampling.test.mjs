@@ -1,10 +1,12 @@
 // @ts-check
 // What a sample holds beside the contract's figures, and where it comes from.
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import fs from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { mock, test } from 'node:test'
+import { promisify } from 'node:util'
 import v8 from 'node:v8'
 import { MemoryProfiler } from '../lib/memory-profiler.js'
 import { workspace } from './support/workspace.mjs'
@@ -96,6 +98,41 @@ test('a replaced process.memoryUsage may lack figures', async (context) => {
   assert.doesNotMatch(await readFile(report, 'utf8'), /NaN|undefined/)
 })
 
+test('nothing that a replaced process.memoryUsage returns or throws ends the program', async (context) => {
+  const report = join(await workspace(context), 'report.html')
+  for (const [made, figures] of /** @type {[() => any, object][]} */ ([
+    [() => ({ rss: null, heapTotal: undefined, heapUsed: '1', external: 1n }), {}],
+    [() => ({ rss: Number.NaN, heapTotal: Infinity, heapUsed: {}, external: true }), {}],
+    [() => ({ rss: null, heapUsed: 5 }), { heapUsed: 5 }],
+    [() => undefined, {}],
+    [() => null, {}],
+    [
+      () => {
+        throw new Error('none')
+      },
+      {},
+    ],
+  ])) {
+    const { mock } = context.mock.method(process, 'memoryUsage', made)
+    for (const alertInterval of [0, 1000]) {
+      const profiler = quiet({ alertInterval })
+      const ofBeat = await sampled(profiler, ({ process, heapStale }) => process && !heapStale)
+      assert.deepEqual(ofBeat.memory, figures)
+      assert.deepEqual(profiler.takeSample().memory, figures)
+      assert.deepEqual(profiler.alerts, [])
+      assert.deepEqual(profiler.generateReport().current, figures)
+      assert.ok(!Object.values(profiler.forceGarbageCollection().freed).some(Number.isNaN))
+      profiler.prometheus()
+      profiler.createSnapshot('a')
+      profiler.createSnapshot('b')
+      profiler.compareSnapshots('a', 'b')
+      await profiler.generateHTMLReport(report)
+      assert.doesNotMatch(await readFile(report, 'utf8'), /NaN|undefined/)
+    }
+    mock.restore()
+  }
+})
+
 test('a tight loop of samples is no leak', () => {
   const profiler = quiet({ samplingInterval: 1000, maxSamples: 5000 })
   profiler.thresholds = {
@@ -184,6 +221,30 @@ test('a share is of the limit of what it limits', () => {
   assert.throws(() => quiet({ rssThreshold: /** @type {any} */ ('-1%') }), wrong)
 })
 
+test('what is no threshold raises no alert, and is told once', async (context) => {
+  const warn = context.mock.method(console, 'warn', () => {})
+  for (const bad of ['80 %', '80', true, {}, 5n, Number.NaN, Symbol('none')]) {
+    for (const alertInterval of [0, 1]) {
+      const profiler = quiet({ alertInterval })
+      const none = { heapUsed: Infinity, heapTotal: Infinity, external: Infinity }
+      profiler.thresholds = { ...none, rss: /** @type {any} */ (bad) }
+      await sampled(profiler, () => profiler.samples.length > 3)
+      assert.deepEqual(profiler.alerts, [])
+      assert.equal(warn.mock.callCount(), 1)
+      assert.match(`${warn.mock.calls[0].arguments[0]}`, /thresholds\.rss/)
+      warn.mock.resetCalls()
+      profiler.generateReport()
+    }
+  }
+  const profiler = quiet()
+  for (const none of [null, undefined, {}]) {
+    profiler.thresholds = /** @type {any} */ (none)
+    assert.equal(profiler.takeSample(), profiler.samples.at(-1))
+    assert.deepEqual(profiler.generateReport().alerts, [])
+  }
+  assert.equal(warn.mock.callCount(), 0)
+})
+
 test('alerts are held back as asked for, and emitted one by one', () => {
   const profiler = quiet({ alertHysteresis: 0.1, heapThreshold: 100 })
   profiler.thresholds = { heapUsed: 100, heapTotal: Infinity, external: Infinity, rss: Infinity }
@@ -212,7 +273,54 @@ test('alerts are held back as asked for, and emitted one by one', () => {
     paced.alerts.map((alert) => /** @type {any} */ (alert).value),
     [101, 104],
   )
+
+  // What grows does not fall below a threshold: hysteresis is none of its business.
+  const leaking = quiet({ alertHysteresis: 0.1, alertInterval: 50 })
+  for (let at = 0; at < 300; at++) {
+    const memory = { ...sample.memory, heapUsed: (100 + at) * MIB, rss: (200 + at) * MIB }
+    leaking.samples.push({ ...sample, timestamp: at, memory })
+    leaking.detectMemoryLeaks(leaking.samples[at])
+  }
+  const times = leaking.alerts.map(({ timestamp }) => timestamp)
+  assert.ok(times.length > 1)
+  for (const [at, time] of times.slice(1).entries()) assert.ok(time - times[at] >= 50)
+
   assert.throws(() => quiet({ alertHysteresis: 2 }), { code: 'ERR_OUT_OF_RANGE' })
+})
+
+test('what is named gc and is no function collects nothing', async () => {
+  const source = `
+    globalThis.gc = {}
+    const { MemoryProfiler } = require(process.argv[1])
+    const { freed } = new MemoryProfiler().forceGarbageCollection()
+    console.log(typeof freed.heapUsed)`
+  const library = join(import.meta.dirname, '../lib/memory-profiler.js')
+  const { stdout } = await promisify(execFile)(process.execPath, ['-e', source, library])
+  assert.equal(stdout, 'number\n')
+})
+
+test('a clock set back silences neither alerts nor the search for leaks', async (context) => {
+  const { now } = Date
+  let back = 0
+  context.mock.method(Date, 'now', () => now() - back)
+  const probing = quiet({ leakDetection: { probe: 20 } })
+  await sampled(probing, () => {
+    back = 3_600_000
+    return (probing.generateReport().gc?.major.count ?? 0) >= 3
+  })
+
+  // Samples taken by hand: one an interval is judged.
+  const judged = quiet({ samplingInterval: 1000 })
+  let [time, count] = [1e12, 0]
+  context.mock.method(Date, 'now', () => time)
+  const kept = []
+  for (const step of [1000, -3_600_000, ...new Array(60).fill(1000)]) {
+    time += step
+    kept.push(new Array(300_000).fill(count++))
+    judged.takeSample()
+  }
+  assert.ok(judged.alerts.some(({ type }) => type === 'memory_leak_suspected'))
+  assert.equal(kept.length, count)
 })
 
 test('an idle process is probed if that is asked for', async () => {

@@ -575,6 +575,19 @@ test('data structures are judged by their size', () => {
   assert.notEqual(advice(large), advice(new Array(10_001)))
 })
 
+test('the elements of arrays and buffers are no keys, and are not listed', () => {
+  const optimal = 'Current data structure is optimal'
+  const advice = (/** @type {unknown} */ data) =>
+    MemoryOptimizer.optimizeDataStructures(data).recommendation
+  const unlisted = new Proxy(new Array(20_000).fill(0), {
+    ownKeys: () => assert.fail('the keys were listed'),
+  })
+  assert.notEqual(advice(unlisted), optimal)
+  for (const data of [new Array(5_000).fill(0), Buffer.alloc(5_000), new Float64Array(5_000)]) {
+    assert.equal(advice(data), optimal)
+  }
+})
+
 test('old temporary files go, all else stays', async () => {
   const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'memory-profiler-test-'))
   const inside = (/** @type {string} */ name) => path.join(folder, name)
@@ -599,4 +612,19 @@ test('old temporary files go, all else stays', async () => {
   assert.deepEqual(JSON.parse(stdout), [inside('aiwf-mine')])
   await fs.rm(folder, { recursive: true })
   await assert.rejects(MemoryOptimizer.cleanupTemporaryFiles(folder), { code: 'ENOENT' })
+})
+
+test('no name for a folder is not the working directory', async () => {
+  const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'memory-profiler-test-'))
+  const old = new Date(Date.now() - 3_700_000)
+  await fs.writeFile(path.join(folder, 'old'), '')
+  await fs.utimes(path.join(folder, 'old'), old, old)
+  const source = `
+    process.chdir(${JSON.stringify(folder)})
+    require(process.argv[1]).MemoryOptimizer.cleanupTemporaryFiles('')
+      .catch(({ name, code }) => console.log(JSON.stringify([name, code])))`
+  const { stdout } = await run(source)
+  assert.equal(stdout.trim(), '["TypeError","ERR_INVALID_ARG_VALUE"]')
+  assert.deepEqual(await fs.readdir(folder), ['old'])
+  await fs.rm(folder, { recursive: true })
 })

@@ -2,11 +2,12 @@ import { EventEmitter } from 'node:events'
 
 /** Limits of a {@link GitHubAPICache}. */
 export interface CacheOptions {
-  /** Entries in memory, at most. Default 1,000. */
+  /** Entries in memory, at most. Default 1,000. When there are more, those that were not used for longest go. */
   maxEntries?: number
   /**
    * Bytes in memory, at most, counted as the length of each value's JSON. Default 64 MiB. Each entry counts as
-   * at least its even share, `maxMemoryBytes / maxEntries`.
+   * at least its even share, `maxMemoryBytes / maxEntries`. A value that JSON cannot express (one with a `BigInt` or a
+   * cycle, a function, `undefined`) counts as 1 KiB whatever it holds: for such values `maxEntries` is the bound.
    */
   maxMemoryBytes?: number
   /** Bytes on disk, at most. Default 256 MiB. A value larger than this is kept in memory only. */

@@ -151,7 +151,7 @@ export interface SnapshotOptions {
   heap?: boolean
   /**
    * The file, which is overwritten and which only this user may read. Default: a new one in `os.tmpdir()`, that
-   * `MemoryOptimizer.cleanupTemporaryFiles` removes when it is old. Chrome's developer tools open it.
+   * `MemoryOptimizer.cleanupTemporaryFiles` removes when it is old, and that goes where this fails. Chrome's developer tools open it.
    */
   path?: string
   /** Writes although memory may run out. Default false. */
@@ -311,11 +311,14 @@ export interface MemoryProfilerOptions {
   externalThreshold?: Threshold
   /** Default 500 MiB. */
   rssThreshold?: Threshold
-  /** The least milliseconds between two alerts of one metric, or of a leak. Default 0: at every sample. */
+  /**
+   * The least milliseconds between two alerts of one metric, or of a leak of the same `level` and `memory`. Default 0: at
+   * every sample.
+   */
   alertInterval?: number
   /**
    * Above 0, a metric that raised an alert raises the next only after it fell below its threshold by this share of it, and
-   * exceeded it again. Default 0.
+   * exceeded it again. Default 0. Leaks are told without it.
    */
   alertHysteresis?: number
   leakDetection?: LeakDetectionOptions
@@ -364,7 +367,7 @@ export class MemoryProfiler extends EventEmitter<MemoryProfilerEvents> {
   samplingInterval: number
   /** Writable; takes effect on the next sample. */
   maxSamples: number
-  /** Writable. */
+  /** Writable. What is no threshold raises no alert, and is told once on `console.warn`. */
   thresholds: MemoryThresholds
   /** Oldest first. */
   samples: MemorySample[]
@@ -415,8 +418,8 @@ export class MemoryProfiler extends EventEmitter<MemoryProfilerEvents> {
   forceGarbageCollection(): CollectionResult
   generateReport(): MemoryReport
   /**
-   * Writes the report as JSON, as a whole or not at all, and resolves to the path. Rejects as `fs` does:
-   * `ENOENT`, `EACCES`, …
+   * Writes the report as JSON, as a whole or not at all, and resolves to the path. Makes the folders above it. Rejects as
+   * `fs` does: `EACCES`, `ENOTDIR`, …
    */
   saveReport(filePath: string): Promise<string>
   /** As `saveReport`, as a page of HTML with charts of all samples that are kept; it needs no network. */
@@ -482,7 +485,8 @@ export class MemoryOptimizer {
   /**
    * Removes files that last changed more than an hour ago, and resolves to their paths. Only regular files of this
    * user, directly in the folder. Without a folder it works on `os.tmpdir()`, on names that begin with `aiwf` or
-   * `.aiwf`; in a folder that is named, on every name. Rejects when the folder can't be read.
+   * `.aiwf`; in a folder that is named, on every name. Rejects when the folder can't be read, and for an empty
+   * name.
    */
   static cleanupTemporaryFiles(tmpDir?: string): Promise<string[]>
 }

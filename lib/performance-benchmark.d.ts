@@ -568,7 +568,7 @@ export class PerformanceBenchmark {
     baseline: ComparableResult,
   ): PerformanceRegression
   generateReport(): BenchmarkReport
-  /** Writes the report as JSON, whole or not at all; resolves to the path. Fails as `node:fs` does. */
+  /** Writes the report as JSON, whole or not at all, makes the folders above it, and resolves to the path. Fails as `node:fs` does. */
   saveReport(path: string): Promise<string>
   /** Writes the report as one page of HTML that needs nothing else; resolves to the path. */
   generateHTMLReport(path: string): Promise<string>

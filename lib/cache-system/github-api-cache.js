@@ -222,7 +222,7 @@ class GitHubAPICache {
    * @returns {Promise<any>}
    */
   async getFromDisk(key) {
-    const found = await this.#tiers.read({ key }, 0)
+    const found = await this.#tiers.onDisk(key)
     return found ? this.#count(found) : null
   }
 
@@ -277,7 +277,7 @@ class GitHubAPICache {
 
   /** @param {Found} found */
   #count(found) {
-    if (found.promoted) this.#diskHits++
+    if (found.fromDisk) this.#diskHits++
     return this.#serve(found.held)
   }
 }

@@ -71,16 +71,6 @@ class MemoryTier {
   }
 
   /**
-   * A value, fresh or not.
-   *
-   * @param {string} key
-   */
-  newest(key) {
-    const held = this.#native.held(key)
-    return held ? this.#slots[held.slot] : undefined
-  }
-
-  /**
    * How an entry is stored, fresh or not.
    *
    * @param {string} key

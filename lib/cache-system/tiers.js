@@ -4,12 +4,14 @@
 const path = require('node:path')
 const native = require('../internal/native.js')
 const { settler } = require('../internal/settle.js')
+const { DiskReads } = require('./disk-reads.js')
 const { DiskTier } = require('./disk-tier.js')
 const { entryPolicy } = require('./entry-policy.js')
 const { MemoryTier } = require('./memory-tier.js')
 
 /** @import * as types from '../cache-system.js' */
 /** @import { CacheRules, StoredEntry } from '../../binding.js' */
+/** @import { Read } from './disk-reads.js' */
 /** @import { Held } from './memory-tier.js' */
 
 /** What a value that has no JSON counts for in memory, in bytes. */
@@ -22,8 +24,7 @@ class Tiers {
   #memory
   #bounds
   #learns
-  /** Reads of the disk under way, by key. @type {Map<string, Promise<Found | undefined>>} */
-  #reads = new Map()
+  #reads = new DiskReads()
 
   /**
    * @param {string} cacheDir
@@ -88,12 +89,8 @@ class Tiers {
    * @returns {Promise<Found | undefined>}
    */
   async lookUp(request, grace) {
-    const fresh = this.findByKey(request.key)
-    if (fresh) return { held: fresh, fresh: true, promoted: false }
-    const stale = grace > 0 && this.#memory.findByKey(request.key, Date.now(), this.ttl, grace)
-    // What others may have renewed on disk is not looked for: a fetch is under way anyhow.
-    if (stale) return { held: stale, fresh: false, promoted: false }
-    return this.read(request, grace)
+    // What others may have renewed on disk is not looked for: of a stale one a fetch is under way anyhow.
+    return this.#inMemory(request.key, grace) ?? this.#read(request, grace)
   }
 
   /**
@@ -106,23 +103,16 @@ class Tiers {
   }
 
   /**
-   * Reads an entry from the disk into memory, once for all who ask for it at the time.
+   * A fresh value on disk, whatever is in memory. It moves there, unless what is there was stored later.
    *
-   * @param {Request} request
-   * @param {number} grace
+   * @param {string} key
+   * @returns {Promise<Found | undefined>}
    */
-  async read(request, grace) {
-    const { key } = request
-    // Whoever takes stale values reads for himself.
-    const reading = grace === 0 && this.#reads.get(key)
-    if (reading) return reading
-    const promoted = this.#native.promoteAtOnce(key, Date.now(), this.ttl, grace)
-    if (promoted === null) return undefined
-    if (promoted !== undefined) return this.#take(request, promoted, promoted.slots)
-    const read = this.#load(request, grace)
-    if (grace > 0) return read
-    this.#reads.set(key, read)
-    return read.finally(() => this.#reads.delete(key))
+  async onDisk(key) {
+    const found = await this.#read({ key }, 0)
+    if (found?.fromDisk) return found
+    const stored = await this.disk.load(key, Date.now(), this.ttl, 0)
+    return stored ? { held: held(stored), fresh: true, fromDisk: true } : undefined
   }
 
   /**
@@ -141,6 +131,7 @@ class Tiers {
     }
     const { validator, mustRevalidate = false } = policy
     const value = { data, validator, mustRevalidate, prefetched }
+    this.#reads.outdate(key)
     const timestamp = Date.now()
     const text = toJSON(data)
     if (text === undefined) {
@@ -158,6 +149,7 @@ class Tiers {
 
   /** @param {string} key */
   async delete(key) {
+    this.#reads.outdate(key)
     const held = this.#memory.delete(key)
     const removed = await this.disk.remove(key)
     return held || removed?.entries === 1
@@ -183,36 +175,65 @@ class Tiers {
   }
 
   async clear() {
+    this.#reads.outdateAll()
     this.#memory.clear()
     await this.disk.clear()
   }
 
   /**
+   * @param {string} key
+   * @param {number} grace
+   * @returns {Found | undefined}
+   */
+  #inMemory(key, grace) {
+    const fresh = this.findByKey(key)
+    if (fresh) return { held: fresh, fresh: true, fromDisk: false }
+    const stale = grace > 0 && this.#memory.findByKey(key, Date.now(), this.ttl, grace)
+    return stale ? { held: stale, fresh: false, fromDisk: false } : undefined
+  }
+
+  /**
+   * Reads an entry from the disk into memory, once for all who ask for it at the time.
+   *
    * @param {Request} request
    * @param {number} grace
-   * @returns {Promise<Found | undefined>}
    */
-  async #load(request, grace) {
+  #read(request, grace) {
     const { key } = request
-    const stored = await this.disk.load(key, Date.now(), this.ttl, grace)
-    if (stored === null) return undefined
-    const { text, timestamp, ttl, learnt } = stored
-    const slots = this.#native.promote(key, timestamp, ttl, text.length, learnt)
-    if (slots !== null) return this.#take(request, stored, slots)
-    // Stored while the disk was read.
-    const held = this.#memory.newest(key)
-    return held && { held, fresh: true, promoted: false }
+    const reading = this.#reads.find(key, grace)
+    if (reading) return reading
+    const promoted = this.#native.promoteAtOnce(key, Date.now(), this.ttl, grace)
+    if (promoted === null) return undefined
+    if (promoted !== undefined) return this.#take(request, promoted, promoted.slots)
+    return this.#reads.start(key, grace, (read) => this.#load(request, grace, read))
   }
 
   /**
    * @param {Request} request
-   * @param {Pick<StoredEntry, 'text' | 'fresh' | 'mustRevalidate' | 'validator'>} stored
+   * @param {number} grace
+   * @param {Read} read
+   * @returns {Promise<Found | undefined>}
+   */
+  async #load(request, grace, read) {
+    const { key } = request
+    const stored = await this.disk.load(key, Date.now(), this.ttl, grace)
+    if (read.outdated) return this.lookUp(request, grace)
+    if (stored === null) return undefined
+    const { text, timestamp, ttl, learnt } = stored
+    const slots = this.#native.promote(key, timestamp, ttl, text.length, learnt)
+    // What is in memory was stored later.
+    return slots === null ? this.#inMemory(key, grace) : this.#take(request, stored, slots)
+  }
+
+  /**
+   * @param {Request} request
+   * @param {Stored} stored
    * @param {number[]} slots
    * @returns {Found}
    */
-  #take(request, { text, fresh, mustRevalidate, validator }, slots) {
-    const value = { data: JSON.parse(text), validator, mustRevalidate, prefetched: false }
-    return { held: this.#memory.take(slots, value, request), fresh, promoted: true }
+  #take(request, stored, slots) {
+    const value = this.#memory.take(slots, held(stored), request)
+    return { held: value, fresh: stored.fresh, fromDisk: true }
   }
 
   /**
@@ -222,6 +243,7 @@ class Tiers {
    * @param {number | undefined} ttl
    */
   #hold(key, data, timestamp, ttl) {
+    this.#reads.outdate(key)
     const size = toJSON(data)?.length ?? SIZE_WITHOUT_JSON
     const slots = this.#native.hold(key, timestamp, ttl, size)
     this.#memory.take(slots, { data, mustRevalidate: false, prefetched: false }, { key })
@@ -238,6 +260,18 @@ class Tiers {
   }
 }
 
+/** @typedef {Pick<StoredEntry, 'text' | 'fresh' | 'mustRevalidate' | 'validator'>} Stored */
+
+/**
+ * A value as it is held in memory, of an entry on disk.
+ *
+ * @param {Stored} stored
+ * @returns {Held}
+ */
+function held({ text, mustRevalidate, validator }) {
+  return { data: JSON.parse(text), validator, mustRevalidate, prefetched: false }
+}
+
 /**
  * The JSON of a value; `undefined` if it has none.
  *
@@ -251,7 +285,7 @@ function toJSON(data) {
   }
 }
 
-/** @typedef {{ held: Held, fresh: boolean, promoted: boolean }} Found `promoted` from disk into memory */
+/** @typedef {{ held: Held, fresh: boolean, fromDisk: boolean }} Found */
 
 /**
  * What is asked for. `url` and `headers` are there if the memory tier may find it by them: not where a subclass makes

@@ -109,7 +109,8 @@ let collect
 /** A full collection, with or without `--expose-gc`. Blocks until it is done. */
 function collectGarbage() {
   if (!collect) {
-    collect = globalThis.gc
+    // Somebody may have a variable of that name.
+    collect = typeof globalThis.gc === 'function' ? globalThis.gc : undefined
     if (!collect) {
       // A new context gets the function if the flag is set when it is made.
       v8.setFlagsFromString('--expose-gc')

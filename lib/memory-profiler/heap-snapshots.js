@@ -3,7 +3,7 @@
 
 // Heap snapshots: V8 writes them, native code sums them up.
 
-const { closeSync, fchmodSync, openSync } = require('node:fs')
+const { closeSync, fchmodSync, openSync, rmSync } = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
 const v8 = require('node:v8')
@@ -39,16 +39,32 @@ class HeapSnapshots {
   async add(snapshot, { path: wanted, force = false }) {
     const file = wanted === undefined ? temporaryPath() : path.resolve(args.string('path', wanted))
     if (!force) refuseWithoutRoom(snapshot.memory.heapUsed)
-    write(file, wanted === undefined)
-    const before = this.#newest
-    /** @type {NativeHeapSummary} */
-    const summary = await traced(
-      promised((ticket) => native.summariseHeapSnapshot(settler, ticket, file, before)),
-    )
+    const summary = await this.#summary(file, wanted === undefined)
     this.#newest = Math.max(this.#newest, summary.newest)
     const complete = Object.assign(snapshot, { heap: { path: file, ...summary.figures() } })
     this.#summaries.set(complete, summary)
     return complete
+  }
+
+  /**
+   * Writes the file and sums it up. A temporary one that nobody is told of does not stay.
+   *
+   * @param {string} file
+   * @param {boolean} isTemporary
+   * @returns {Promise<NativeHeapSummary>}
+   */
+  async #summary(file, isTemporary) {
+    const before = this.#newest
+    const descriptor = openSync(file, isTemporary ? 'wx' : 'w', 0o600)
+    try {
+      write(file, descriptor)
+      return await traced(
+        promised((ticket) => native.summariseHeapSnapshot(settler, ticket, file, before)),
+      )
+    } catch (error) {
+      if (isTemporary) rmSync(file, { force: true })
+      throw error
+    }
   }
 
   /**
@@ -68,10 +84,9 @@ class HeapSnapshots {
  * Everything the program knows is in a snapshot, so nobody else may read it.
  *
  * @param {string} file
- * @param {boolean} isNew
+ * @param {number} descriptor of the file, which is closed
  */
-function write(file, isNew) {
-  const descriptor = openSync(file, isNew ? 'wx' : 'w', 0o600)
+function write(file, descriptor) {
   try {
     fchmodSync(descriptor, 0o600)
   } finally {

@@ -32,8 +32,10 @@ class MemoryOptimizer {
    * @returns {types.DataAdvice}
    */
   static optimizeDataStructures(data) {
-    const keys = typeof data === 'object' && data !== null ? Object.keys(data).length : 0
-    return native.adviseOnData(Array.isArray(data) ? data.length : undefined, keys)
+    if (Array.isArray(data)) return native.adviseOnData(data.length, 0)
+    // The keys of a buffer would be a string for each byte.
+    const isObject = typeof data === 'object' && data !== null && !ArrayBuffer.isView(data)
+    return native.adviseOnData(undefined, isObject ? Object.keys(data).length : 0)
   }
 
   /**
@@ -41,6 +43,8 @@ class MemoryOptimizer {
    * @returns {Promise<string[]>}
    */
   static async cleanupTemporaryFiles(tmpDir) {
+    // `path.normalize` makes the working directory of it.
+    if (tmpDir === '') throw args.invalidValue('tmpDir', 'must not be empty', tmpDir)
     const folder = path.normalize(
       tmpDir === undefined ? os.tmpdir() : args.string('tmpDir', tmpDir),
     )

@@ -58,17 +58,16 @@ function percentage(text) {
 }
 
 /**
- * A threshold in bytes. A share of V8's limit for its heap, else of the container's, or of the machine's memory.
+ * A threshold in bytes; `undefined` of what is none. A share of V8's limit for its heap, else of the container's, or of
+ * the machine's memory.
  *
  * @param {string} metric
- * @param {types.Threshold} threshold
- * @returns {number}
+ * @param {unknown} threshold
  */
 function thresholdBytes(metric, threshold) {
-  if (typeof threshold === 'number') return threshold
-  const share = percentage(threshold)
-  if (share === undefined)
-    throw args.invalidValue(`thresholds.${metric}`, "is no share such as '80%'", threshold)
+  if (typeof threshold === 'number') return Number.isNaN(threshold) ? undefined : threshold
+  const share = typeof threshold === 'string' ? percentage(threshold) : undefined
+  if (share === undefined) return undefined
   const whole = metric.startsWith('heap') ? heapLimit() : (native.containerLimit() ?? os.totalmem())
   return (share / 100) * whole
 }

@@ -2,6 +2,7 @@
 'use strict'
 
 const { EventEmitter } = require('node:events')
+const { inspect } = require('node:util')
 
 const args = require('../internal/arguments.js')
 const { traced } = require('../internal/errors.js')
@@ -12,7 +13,7 @@ const { collectGarbage } = require('./collections.js')
 const { prometheus } = require('./metrics.js')
 const { ObjectLeakDetector } = require('./object-leak-detector.js')
 const options = require('./options.js')
-const { isReplaced, readPeak, readSample } = require('./readings.js')
+const { isReplaced, readPeak, readSample, usageNow } = require('./readings.js')
 const { difference, eventLoopDelay, measured, statistics } = require('./report.js')
 const { reportPage } = require('./report-page.js')
 const { FEWEST, SampleGrowth } = require('./sample-growth.js')
@@ -37,8 +38,10 @@ class MemoryProfiler extends EventEmitter {
   #maxSamples
   #leakRule
   #pss
-  /** Holds alerts back; without it each is told. @type {NativeAlertGates | undefined} */
+  /** Hold alerts back; without one each is told. @type {NativeAlertGates | undefined} */
   #gates
+  /** @type {NativeAlertGates | undefined} */
+  #leakGates
   /** What runs while profiling. @type {RunningSession | undefined} */
   #session
   /** Counts of the latest session. @type {RunningSession['collections'] | undefined} */
@@ -49,6 +52,8 @@ class MemoryProfiler extends EventEmitter {
   /** How often each type of alert was raised. @type {Map<string, number>} */
   #alertCounts = new Map()
   #visits = new Visits(this)
+  /** Thresholds that are none and were told. @type {Set<string>} */
+  #warned = new Set()
   /** The latest suspicion of this run. @type {types.LeakAlert | undefined} */
   #suspicion
 
@@ -70,6 +75,8 @@ class MemoryProfiler extends EventEmitter {
     this.#pss = Boolean(settings.pss)
     const { interval, hysteresis } = options.alertRule(settings)
     if (interval || hysteresis) this.#gates = new native.NativeAlertGates(interval, hysteresis)
+    // A leak is no value that falls below a threshold again.
+    if (interval) this.#leakGates = new native.NativeAlertGates(interval, 0)
     this.thresholds = options.thresholds(settings)
     /** @type {types.MemoryProfilerOptions['alertCallback']} */
     this.alertCallback = settings.alertCallback
@@ -159,15 +166,34 @@ class MemoryProfiler extends EventEmitter {
       // Old figures were checked when they were new.
       if (sample.heapStale && metric !== 'rss') continue
       const name = /** @type {keyof types.MemoryThresholds} */ (metric)
-      const threshold = options.thresholdBytes(metric, this.thresholds[name] ?? Infinity)
+      const given = this.thresholds[name] ?? Infinity
+      const threshold = options.thresholdBytes(metric, given)
+      if (threshold === undefined) {
+        this.#warn(metric, given)
+        continue
+      }
       const value = sample.memory[name]
-      if (value === undefined) continue
+      if (!Number.isFinite(value)) continue
       const told = this.#gates
         ? this.#gates.exceeds(metric, value, threshold, timestamp)
         : value > threshold
       if (told) alerts.push({ type: 'threshold_exceeded', metric, value, threshold, timestamp })
     }
     if (alerts.length > 0) this.#raise(alerts)
+  }
+
+  /**
+   * The program goes on: it may not even know that it is being profiled.
+   *
+   * @param {string} metric
+   * @param {unknown} given
+   */
+  #warn(metric, given) {
+    if (this.#warned.has(metric)) return
+    this.#warned.add(metric)
+    console.warn(
+      `thresholds.${metric} is neither bytes nor a share such as '80%': ${inspect(given)}`,
+    )
   }
 
   /** @param {types.MemorySample} sample */
@@ -190,7 +216,8 @@ class MemoryProfiler extends EventEmitter {
     /** @type {types.LeakAlert} */
     const alert = { type: 'memory_leak_suspected', ...growth, timestamp }
     if (this.#session) this.#suspicion = alert
-    if (this.#gates?.exceeds(alert.type, 1, 0, timestamp) ?? true) this.#raise([alert])
+    const gate = `${alert.level} ${alert.memory}`
+    if (this.#leakGates?.exceeds(gate, 1, 0, timestamp) ?? true) this.#raise([alert])
   }
 
   /** @param {types.MemoryAlert[]} alerts */
@@ -254,9 +281,9 @@ class MemoryProfiler extends EventEmitter {
   }
 
   forceGarbageCollection() {
-    const before = process.memoryUsage()
+    const before = usageNow()
     collectGarbage()
-    const after = process.memoryUsage()
+    const after = usageNow()
     const { arrayBuffers: _, ...freed } = difference(after, before)
     return { before, after, freed }
   }
@@ -267,7 +294,7 @@ class MemoryProfiler extends EventEmitter {
     const delay = eventLoopDelay(this.samples)
     return {
       timestamp: Date.now(),
-      current: process.memoryUsage(),
+      current: usageNow(),
       peak: this.peak,
       statistics: statistics(this.samples),
       alerts: this.alerts.slice(-REPORTED_ALERTS),

@@ -50,8 +50,7 @@ function readSample() {
  * @returns {NodeJS.MemoryUsage}
  */
 function readMemory(heap, now) {
-  // Whoever replaced the function makes the figures.
-  if (isReplaced()) return process.memoryUsage()
+  if (isReplaced()) return usageNow()
   const { total_heap_size: heapTotal, used_heap_size: heapUsed, external_memory: external } = heap
   const valid = Math.abs(now - known.at) < ARRAY_BUFFERS_VALID_MS
   let rss = valid ? native.readRss() : undefined
@@ -65,6 +64,24 @@ function readMemory(heap, now) {
   const changed = known.arrayBuffers + external - known.external
   const arrayBuffers = Math.max(0, Math.min(external, changed))
   return { rss, heapTotal, heapUsed, external, arrayBuffers }
+}
+
+/**
+ * What `process.memoryUsage()` says. Whoever replaced it makes the figures, and those that are none are left out: nothing that
+ * it returns or throws may end the program it is called in.
+ *
+ * @returns {NodeJS.MemoryUsage}
+ */
+function usageNow() {
+  if (!isReplaced()) return memoryUsage()
+  /** @type {any} */
+  const figures = {}
+  try {
+    for (const [name, value] of Object.entries(process.memoryUsage())) {
+      if (Number.isFinite(value)) figures[name] = value
+    }
+  } catch {}
+  return figures
 }
 
 /** For figures that a replaced `process.memoryUsage` leaves out. */
@@ -110,4 +127,4 @@ function readPeak() {
   return { rss: native.peakRss() ?? process.resourceUsage().maxRSS * 1024 }
 }
 
-module.exports = { noMemory, readSample, readHeap, readPeak, heapLimit, isReplaced }
+module.exports = { noMemory, readSample, readHeap, readPeak, heapLimit, usageNow, isReplaced }

@@ -2,6 +2,7 @@
 'use strict'
 
 const { thresholdBytes } = require('./options.js')
+const { usageNow } = require('./readings.js')
 
 /** @import * as types from '../memory-profiler.js' */
 
@@ -40,17 +41,17 @@ function eventLoopDelay(samples) {
  * What advice is based on, as it is now and as the latest samples of the beat found it.
  *
  * @param {types.MemorySample[]} samples
- * @param {types.MemoryThresholds} thresholds
+ * @param {Partial<types.MemoryThresholds> | null | undefined} thresholds as the user left them
  */
 function measured(samples, thresholds) {
   // Who replaced the function may leave figures out, as who replaced the thresholds.
-  const { heapUsed = 0, external = 0 } = process.memoryUsage()
+  const { heapUsed = 0, external = 0 } = usageNow()
   const { limit, limitUsed } = samples.findLast((sample) => sample.process)?.process ?? {}
   return {
     heapUsed,
-    heapThreshold: thresholdBytes('heapUsed', thresholds.heapUsed ?? Infinity),
+    heapThreshold: thresholdBytes('heapUsed', thresholds?.heapUsed) ?? Infinity,
     external,
-    externalThreshold: thresholdBytes('external', thresholds.external ?? Infinity),
+    externalThreshold: thresholdBytes('external', thresholds?.external) ?? Infinity,
     meanDelay: eventLoopDelay(samples)?.avg,
     limit,
     limitUsed,

@@ -19,8 +19,8 @@ class SampleGrowth {
    * @type {types.MemorySample[]}
    */
   #taken = []
-  /** Until when samples are not judged again. */
-  #judgedUntil = 0
+  /** When a sample was judged last. */
+  #judged = Number.NEGATIVE_INFINITY
 
   /**
    * @param {types.MemorySample} sample
@@ -39,8 +39,10 @@ class SampleGrowth {
    */
   isDue(sample, interval) {
     if (sample !== this.#taken.at(-1)) return true
-    if (sample.timestamp < this.#judgedUntil) return false
-    this.#judgedUntil = sample.timestamp + interval
+    const elapsed = sample.timestamp - this.#judged
+    // The clock may have been set back.
+    if (elapsed >= 0 && elapsed < interval) return false
+    this.#judged = sample.timestamp
     return true
   }
 

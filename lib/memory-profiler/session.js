@@ -26,7 +26,10 @@ const { noMemory, readHeap } = require('./readings.js')
 /** Figures that the native thread tells of each beat. */
 const FIGURES = 12
 
-/** What runs while a profiler profiles: the native thread, the leak detector, the watch on collections. */
+/**
+ * What runs while a profiler profiles: the native thread, the leak detector, the watch on collections. What the detector is told
+ * has the time of a clock that nobody sets.
+ */
 class Session {
   #listener
   #sampler
@@ -49,7 +52,7 @@ class Session {
     this.#latest = first
     this.#sampler = new native.NativeMemorySampler(() => this.#drain(), interval, capacity, pss)
     this.#leaks = new native.NativeLeakDetector(
-      first.timestamp,
+      performance.now(),
       interval,
       leakRule,
       first.gc.heapSizeLimit,
@@ -85,13 +88,13 @@ class Session {
   judge(sample) {
     if (!this.#beat) return
     const { heapUsed, heapTotal, external, rss } = { ...noMemory, ...sample.memory }
-    return this.#leaks.beat(sample.timestamp, heapUsed, heapTotal, external, rss) ?? undefined
+    return this.#leaks.beat(performance.now(), heapUsed, heapTotal, external, rss) ?? undefined
   }
 
   #addFloor() {
     const { used_heap_size, total_heap_size, external_memory } = readHeap()
     const rss = native.readRss() ?? this.#latest.memory.rss
-    this.#leaks.floor(Date.now(), used_heap_size, total_heap_size, external_memory, rss)
+    this.#leaks.floor(performance.now(), used_heap_size, total_heap_size, external_memory, rss)
   }
 
   /** Turns the thread's beats into samples. Only the last one can have V8's figures of its time. */
@@ -114,7 +117,7 @@ class Session {
   }
 
   #probe() {
-    if (!this.#leaks.wantsProbe(Date.now())) return
+    if (!this.#leaks.wantsProbe(performance.now())) return
     collectGarbage()
     this.#addFloor()
   }

@@ -3,6 +3,7 @@
 
 const args = require('../internal/arguments.js')
 const { HeapSnapshots } = require('./heap-snapshots.js')
+const { usageNow } = require('./readings.js')
 const { difference } = require('./report.js')
 
 /** @import * as types from '../memory-profiler.js' */
@@ -23,7 +24,7 @@ class Snapshots {
     const snapshot = {
       label: args.string('label', label),
       timestamp: Date.now(),
-      memory: process.memoryUsage(),
+      memory: usageNow(),
       objectCounts,
     }
     if (args.object('options', options).heap) return this.#withHeap(snapshot, options)

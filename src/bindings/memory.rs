@@ -178,7 +178,7 @@ pub struct NativeLeakDetector {
 
 #[napi]
 impl NativeLeakDetector {
-    /// Times in milliseconds: since the epoch, and between two samples. Limits in bytes, infinite for none.
+    /// Times in milliseconds: of a clock that nobody sets, and between two samples. Limits in bytes, infinite for none.
     #[napi(constructor, catch_unwind)]
     pub fn new(
         now: f64,

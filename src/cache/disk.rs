@@ -27,7 +27,7 @@ use std::{
 
 pub(super) use self::at_once::Watch;
 use self::log::Log;
-use super::{Key, Stamp};
+use super::{KeptOpen, Key, Stamp};
 
 /// The folder of the log inside the cache folder; the number is the format's version.
 const FOLDER: &str = "aiwf-native-1";
@@ -60,13 +60,13 @@ pub struct Extent {
 pub struct Disk {
     folder: PathBuf,
     limit: u64,
-    log: Option<Log>,
+    log: KeptOpen<Log>,
 }
 
 impl Disk {
     /// The log in `cache_dir`, of at most `limit` bytes. Nothing is touched before the first call.
     pub fn new(cache_dir: &Path, limit: u64) -> Self {
-        Self { folder: cache_dir.join(FOLDER), limit, log: None }
+        Self { folder: cache_dir.join(FOLDER), limit, log: KeptOpen::closed() }
     }
 
     /// The entry under `key`, if it is undamaged and `wanted`.
@@ -80,25 +80,25 @@ impl Disk {
         key: Key,
         wanted: impl Fn(Stamp) -> bool,
     ) -> Option<Option<Entry>> {
-        self.log.as_mut()?.get_at_once(key, wanted)
+        self.log.lock().as_mut()?.get_at_once(key, wanted)
     }
 
-    /// Stores entries; of several under one key the last. What is larger than the bound is not kept.
+    /// Stores entries; of several under one key the last. What is larger than the bound is not kept, nor what was
+    /// there before it.
     pub fn put(&mut self, mut entries: Vec<(Key, Entry)>) -> io::Result<()> {
         let last: HashMap<Key, usize> = entries.iter().map(|(key, _)| *key).zip(0..).collect();
+        let replaced: Vec<Key> = last.keys().copied().collect();
         let mut index = 0..;
         entries.retain(|(key, entry)| {
             last.get(key).copied() == index.next() && entry.size() <= self.limit
         });
         self.open_or_make()?;
-        let done = self.with(|log, limit| log.put(&entries, limit));
-        if matches!(&done, Err(error) if error.kind() == ErrorKind::NotFound) {
+        if self.with(|log, limit| log.put(&replaced, &entries, limit))?.is_none() {
             // The folder was deleted under our feet.
             self.open_or_make()?;
-            self.with(|log, limit| log.put(&entries, limit))?;
-            return Ok(());
+            self.with(|log, limit| log.put(&replaced, &entries, limit))?;
         }
-        done.map(drop)
+        Ok(())
     }
 
     /// Removes an entry. The space is given back in time.
@@ -128,32 +128,42 @@ impl Disk {
 
     /// Opens the log, and makes it where there is none.
     pub fn open_or_make(&mut self) -> io::Result<()> {
-        if self.log.is_none() {
+        let made = self.log.open(|| {
             folder::make_private(&self.folder)?;
-            self.log = Some(Log::open(&self.folder)?);
-        }
-        Ok(())
+            Log::open(&self.folder).map(Some)
+        });
+        made.map(drop)
     }
 
     /// Closes the files. They are opened again when needed.
     pub fn close(&mut self) {
-        self.log = None;
+        *self.log.lock() = None;
     }
 
-    /// Works on the log, if there is one. A log that failed is opened anew for the next call.
+    /// Works on the log, if there is one, and still is. A log that failed is opened anew for the next call.
     fn with<T>(
         &mut self,
         work: impl FnOnce(&mut Log, u64) -> io::Result<T>,
     ) -> io::Result<Option<T>> {
-        if self.log.is_none() && folder::exists(&self.folder)? {
-            self.log = Some(Log::open(&self.folder)?);
-        }
-        let Some(log) = &mut self.log else { return Ok(None) };
+        let mut opened = self.log.open(|| match folder::exists(&self.folder)? {
+            true => Log::open(&self.folder).map(Some),
+            false => Ok(None),
+        })?;
+        let Some(log) = opened.as_mut() else { return Ok(None) };
         let done = work(log, self.limit);
         if done.is_err() {
-            self.close();
+            *opened = None;
         }
-        done.map(Some)
+        match done {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                if folder::exists(&self.folder)? {
+                    Err(error)
+                } else {
+                    Ok(None)
+                }
+            }
+            done => done.map(Some),
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The files of AIWF's JavaScript cache: `<64 hex digits>.json` holding `{ data, timestamp }`.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
 };
 
@@ -52,10 +53,15 @@ pub fn are_absent(cache_dir: &Path) -> bool {
     !files.into_iter().any(ours)
 }
 
-/// Removes the file of `key`, if there is one.
-pub fn remove(cache_dir: &Path, key: Key) {
-    // A file that stays is only looked at when the entry is not found elsewhere.
-    let _ = fs::remove_file(path_of(cache_dir, key));
+/// Removes the file of `key`; whether there was one.
+pub fn remove(cache_dir: &Path, key: Key) -> io::Result<bool> {
+    match fs::remove_file(path_of(cache_dir, key)) {
+        Ok(()) => Ok(true),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Removes the files that `doomed` says, and leaves alone whatever only looks like one. Says how many

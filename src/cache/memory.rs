@@ -1,15 +1,16 @@
-//! The memory tier: which entries stay, by TinyLFU, within a bound on entries and on bytes.
+//! The memory tier: which entries stay, by when they were used last, within a bound on entries and on bytes. A new one always
+//! comes in: refused, a value that is nowhere else, or that others in memory have outlived, would be fetched each time.
 //!
 //! The values themselves live in a JavaScript array; this room gives each a *slot* there, judges whether it
 //! may be served, and says which slots are free again. So nothing here refers to JavaScript. All calls come
 //! from one thread.
 //!
 //! Hits are noted in a buffer and told to the policy in batches, each slot once, as Caffeine's read buffers
-//! do: the policy needs to know what is popular, not every single read.
+//! do: the policy needs to know what is in use, not every single read.
 
 use std::{collections::HashMap, mem, sync::Arc};
 
-use moka::sync::Cache;
+use moka::{policy::EvictionPolicy, sync::Cache};
 use parking_lot::{Mutex, RwLock};
 
 use super::{Changes, Stamp, Terms};
@@ -71,13 +72,12 @@ impl Memory {
         Self { policy, books, jitter }
     }
 
-    /// Other bounds from now on. What no longer fits goes, the oldest first; how popular the rest is is learnt anew.
+    /// Other bounds from now on. What no longer fits goes, the oldest first.
     pub fn resize(&self, max_entries: u64, max_bytes: u64) {
         let resized = policy(max_entries, max_bytes, &self.books);
         let before = std::mem::replace(&mut *self.policy.write(), resized.clone());
-        // An entry that does not fit is not admitted, so those that are to stay come first.
-        for keys in self.keys().rchunks(READS) {
-            for key in keys.iter().rev() {
+        for keys in self.keys().chunks(READS) {
+            for key in keys {
                 if let Some(ticket) = before.get(key) {
                     resized.insert(Arc::clone(key), ticket);
                 }
@@ -102,30 +102,37 @@ impl Memory {
         }
         books.reads.push(slot);
         if books.reads.len() == READS {
-            let popular = books.take_reads();
+            let used = books.take_reads();
             // The policy may evict, which is entered in the books.
             drop(books);
             let policy = self.policy.read();
-            for key in popular {
+            for key in used {
                 policy.get(&key);
             }
         }
         true
     }
 
-    /// The entry with this key. The policy is told that it was asked for, even if there is none.
+    /// The entry with this key. The policy is told that it was asked for.
     pub fn get(&self, key: &str) -> Option<Held> {
         let ticket = self.policy.read().get(key)?;
         let books = self.books.lock();
         Some(books.slots.get(ticket.slot as usize)?.as_ref()?.held)
     }
 
-    /// Files a value of `bytes` bytes under `key`, in place of any before; returns its slot. It may be
-    /// evicted at once: then the slot is among [`Self::freed`].
+    /// Files a value of `bytes` bytes under `key`, in place of any before; returns its slot. If it is larger than all
+    /// the room it is evicted at once: then the slot is among [`Self::freed`].
     pub fn insert(&self, key: &str, stamp: Stamp, changes: Option<Changes>, bytes: u64) -> u32 {
         let key: Arc<str> = key.into();
-        let slot = self.books.lock().open(Arc::clone(&key), stamp, changes);
+        let (slot, used) = {
+            let mut books = self.books.lock();
+            let used = books.take_reads();
+            (books.open(Arc::clone(&key), stamp, changes), used)
+        };
         let policy = self.policy.read();
+        for key in used {
+            policy.get(&key);
+        }
         policy.insert(key, Ticket { slot, bytes });
         // Left to itself, moka evicts a little later.
         policy.run_pending_tasks();
@@ -204,6 +211,7 @@ fn policy(max_entries: u64, max_bytes: u64, books: &Arc<Mutex<Books>>) -> Cache<
     let ledger = Arc::clone(books);
     Cache::builder()
         .max_capacity(share * max_entries.min(max_bytes))
+        .eviction_policy(EvictionPolicy::lru())
         .weigher(move |_, ticket: &Ticket| {
             u32::try_from(ticket.bytes.max(share)).unwrap_or(u32::MAX)
         })
@@ -287,16 +295,29 @@ mod tests {
     }
 
     #[test]
-    fn what_is_hit_often_stays() {
+    fn what_is_in_use_stays_and_what_is_new_comes_in() {
         let memory = Memory::new(10, 1_000, 0.0);
         let slots: Vec<u32> = (0..10).map(|n| insert(&memory, &n.to_string(), 1)).collect();
-        for _ in 0..20 {
-            assert!(slots[..5].iter().chain(&slots[..5]).all(|slot| memory.hit(*slot, 0.0, 1.0)));
-        }
         for round in 10..200 {
-            insert(&memory, &round.to_string(), 1);
+            assert!(slots[..5].iter().all(|slot| memory.hit(*slot, 0.0, 1.0)));
+            let slot = insert(&memory, &round.to_string(), 1);
+            assert!(memory.hit(slot, 0.0, 1.0));
         }
-        assert!((0..5).all(|n| memory.get(&n.to_string()).is_some()));
+        assert!((5..10).all(|n| memory.get(&n.to_string()).is_none()));
+    }
+
+    #[test]
+    fn what_was_popular_makes_room() {
+        let memory = Memory::new(10, 1_000, 0.0);
+        let slots: Vec<u32> = (0..10).map(|n| insert(&memory, &n.to_string(), 1)).collect();
+        for _ in 0..100 {
+            assert!(slots.iter().all(|slot| memory.hit(*slot, 0.0, 1.0)));
+        }
+        for round in 10..20 {
+            let slot = insert(&memory, &round.to_string(), 1);
+            assert!(memory.hit(slot, 0.0, 1.0));
+        }
+        assert!((0..10).all(|n| memory.get(&n.to_string()).is_none()));
     }
 
     #[test]

@@ -31,10 +31,13 @@ impl AlertGates {
     }
 
     /// Whether `metric` is above its threshold and to be told now.
+    ///
+    /// When the clock was set back nobody knows how long the last alert is ago: it is long enough.
     pub fn exceeds(&mut self, metric: &str, value: f64, threshold: f64, now_ms: f64) -> bool {
         let AlertRule { interval_ms, hysteresis } = self.rule;
         let gate = self.gates.get_mut(metric);
-        if value <= threshold {
+        let above = value > threshold;
+        if !above {
             if let Some(gate) = gate.filter(|_| value < threshold * (1.0 - hysteresis)) {
                 gate.raised = false;
             }
@@ -45,7 +48,8 @@ impl AlertGates {
             return true;
         };
         let held_back = gate.raised && hysteresis > 0.0;
-        let tell = !held_back && now_ms - gate.told_ms >= interval_ms;
+        let elapsed_ms = now_ms - gate.told_ms;
+        let tell = !held_back && (elapsed_ms < 0.0 || elapsed_ms >= interval_ms);
         if tell {
             *gate = Gate { told_ms: now_ms, raised: true };
         }
@@ -81,6 +85,20 @@ mod tests {
         assert_eq!(told(rule, &[101.0; 8]), [0, 3, 6]);
         let both = AlertRule { interval_ms: 5.0, hysteresis: 0.1 };
         assert_eq!(told(both, &[101.0, 80.0, 101.0, 101.0, 101.0, 101.0, 101.0]), [0, 5]);
+    }
+
+    #[test]
+    fn a_clock_set_back_silences_nothing() {
+        let mut gates = AlertGates::new(AlertRule { interval_ms: 10.0, hysteresis: 0.0 });
+        let mut tell = |now_ms| gates.exceeds("rss", 2.0, 1.0, now_ms);
+        assert!(tell(1e6) && tell(5.0) && !tell(14.0) && tell(15.0));
+    }
+
+    #[test]
+    fn what_is_no_number_exceeds_nothing() {
+        let mut gates = AlertGates::new(AlertRule::default());
+        assert!(!gates.exceeds("rss", f64::NAN, 1.0, 0.0));
+        assert!(!gates.exceeds("rss", 2.0, f64::NAN, 0.0));
     }
 
     #[test]

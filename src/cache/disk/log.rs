@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use self::lock::Lock;
+use self::lock::{Guard, Lock};
 use super::{
     Entry, Extent, Watch,
     segment::{Location, Segment, number_of, path_of},
@@ -102,19 +102,21 @@ impl Log {
         active.is_none_or(Segment::is_up_to_date) && self.watch.is_unchanged()
     }
 
-    pub fn put(&mut self, entries: &[(Key, Entry)], limit: u64) -> io::Result<()> {
-        let _guard = self.lock.acquire()?;
-        self.refresh()?;
-        for (key, _) in entries {
-            self.kill(key)?;
-        }
+    /// Writes entries; those before them, under any key of `replaced`, are gone.
+    pub fn put(
+        &mut self,
+        replaced: &[Key],
+        entries: &[(Key, Entry)],
+        limit: u64,
+    ) -> io::Result<()> {
+        let _guard = self.begin_writing()?;
+        replaced.iter().try_for_each(|key| self.kill(key))?;
         self.append(entries, limit)?;
         self.tidy(limit)
     }
 
     pub fn remove(&mut self, key: Key) -> io::Result<bool> {
-        let _guard = self.lock.acquire()?;
-        self.refresh()?;
+        let _guard = self.begin_writing()?;
         let known = self.index.contains_key(&key);
         self.kill(&key)?;
         Ok(known)
@@ -126,10 +128,22 @@ impl Log {
     }
 
     pub fn clear(&mut self) -> io::Result<()> {
-        let _guard = self.lock.acquire()?;
+        let _guard = self.begin_writing()?;
         self.reload()?;
         let numbers: Vec<u64> = self.segments.keys().copied().collect();
         numbers.into_iter().try_for_each(|number| self.drop_segment(number))
+    }
+
+    /// Makes this the only writer, who knows of all that others have written.
+    fn begin_writing(&mut self) -> io::Result<Guard> {
+        let (guard, is_new) = self.lock.acquire()?;
+        // With the lock, the segments may have been deleted or moved away.
+        if is_new {
+            self.reload()?
+        } else {
+            self.refresh()?
+        }
+        Ok(guard)
     }
 
     /// Takes note of what others have appended.

@@ -3,7 +3,7 @@
 use std::{
     fs::{File, OpenOptions},
     io::{self, ErrorKind},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -14,32 +14,65 @@ const LOCK: &str = "lock";
 
 /// Held by the one who writes; where nothing can be written, why not.
 #[derive(Debug)]
-pub(super) struct Lock(Result<Arc<File>, ReadOnly>);
+pub(super) struct Lock {
+    path: PathBuf,
+    file: Result<Arc<File>, ReadOnly>,
+}
 
 impl Lock {
     /// The lock of this folder. Fails if it can be neither opened nor is refused for good.
     pub fn open(folder: &Path) -> io::Result<Self> {
-        let file =
-            private(OpenOptions::new().read(true).write(true).create(true)).open(folder.join(LOCK));
-        Ok(Self(match file {
-            Ok(file) => Ok(Arc::new(file)),
-            Err(error) => Err(ReadOnly::of(error)?),
-        }))
+        let path = folder.join(LOCK);
+        Ok(Self { file: open(&path)?, path })
     }
 
     /// Whether anything can be written.
     pub fn is_writable(&self) -> bool {
-        self.0.is_ok()
+        self.file.is_ok()
     }
 
-    /// Makes this the only writer, until the guard is dropped. File systems without locks have none.
-    pub fn acquire(&self) -> io::Result<Guard> {
-        let file = self.0.as_ref().map_err(|read_only| read_only.error())?;
-        match file.lock() {
-            Err(error) if error.kind() != ErrorKind::Unsupported => Err(error),
-            _ => Ok(Guard(Arc::clone(file))),
+    /// Makes this the only writer, until the guard is dropped; whether the file had to be opened anew, since it was
+    /// deleted: others then lock the one that they have made. File systems without locks have none.
+    pub fn acquire(&mut self) -> io::Result<(Guard, bool)> {
+        let mut is_new = false;
+        loop {
+            let file = self.file.as_ref().map_err(ReadOnly::error)?;
+            match file.lock() {
+                Err(error) if error.kind() != ErrorKind::Unsupported => return Err(error),
+                _ => {}
+            }
+            let guard = Guard(Arc::clone(file));
+            if is_at(file, &self.path)? {
+                return Ok((guard, is_new));
+            }
+            self.file = open(&self.path)?;
+            is_new = true;
         }
     }
+}
+
+fn open(path: &Path) -> io::Result<Result<Arc<File>, ReadOnly>> {
+    match private(OpenOptions::new().read(true).write(true).create(true)).open(path) {
+        Ok(file) => Ok(Ok(Arc::new(file))),
+        Err(error) => ReadOnly::of(error).map(Err),
+    }
+}
+
+/// Whether an open file is the one that the path leads to.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let ours = file.metadata()?;
+    match std::fs::metadata(path) {
+        Ok(found) => Ok((found.dev(), found.ino()) == (ours.dev(), ours.ino())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> io::Result<bool> {
+    Ok(true)
 }
 
 /// Why a folder can only be read: the code of the operating system, if it gave one.

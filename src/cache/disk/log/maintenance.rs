@@ -20,8 +20,7 @@ const WORTH_REWRITING: u64 = 1 << 20;
 
 impl Log {
     pub fn remove_if(&mut self, doomed: impl Fn(Stamp) -> bool, limit: u64) -> io::Result<Extent> {
-        let _guard = self.lock.acquire()?;
-        self.refresh()?;
+        let _guard = self.begin_writing()?;
         let before = self.bytes();
         let doomed = self.index.iter().filter(|(_, at)| doomed(at.stamp));
         let doomed: Vec<Key> = doomed.map(|(key, _)| *key).collect();
@@ -37,8 +36,7 @@ impl Log {
     /// Reads every entry and drops what is damaged; says how much that was. A stretch in which no entry can be told
     /// counts as one.
     pub fn verify(&mut self, limit: u64) -> io::Result<Extent> {
-        let _guard = self.lock.acquire()?;
-        self.refresh()?;
+        let _guard = self.begin_writing()?;
         let mut damaged = mem::take(&mut self.lost);
         let mut affected = BTreeSet::new();
         for segment in self.segments.values().filter(|segment| segment.damaged.entries > 0) {
@@ -78,7 +76,8 @@ impl Log {
         Ok(())
     }
 
-    /// Moves what `keep` says to the end of the log and deletes the segment.
+    /// Moves what `keep` says to the end of the log and deletes the segment. Where nothing is kept no other begins: that one
+    /// would be as empty, and above a small bound for ever.
     fn rewrite(
         &mut self,
         number: u64,
@@ -93,7 +92,8 @@ impl Log {
             .into_iter()
             .filter_map(|(key, at)| Some((*key, segment.read(*key, at)?)))
             .collect();
-        if self.segments.last_key_value().is_some_and(|(last, _)| *last == number) {
+        let is_last = self.segments.last_key_value().is_some_and(|(last, _)| *last == number);
+        if is_last && !kept.is_empty() {
             self.begin_segment()?;
         }
         self.append(&kept, limit)?;
