@@ -35,6 +35,30 @@ after(async () => {
 })
 
 describe('Monitor', () => {
+  test('counts what follows the response headers, and no request twice', async () => {
+    const target = createServer((_request, response) => {
+      response.writeHead(200, { 'cache-control': 'max-age=60' }).end('{}')
+    })
+    await new Promise((resolve) => target.listen(0, '127.0.0.1', () => resolve(undefined)))
+    const { port } = /** @type {import('node:net').AddressInfo} */ (target.address())
+    const base = `http://127.0.0.1:${port}`
+    const client = new OptimizedGitHubClient(base, { cacheDir: join(folder, 'http'), http: true })
+    const monitor = new Monitor().attach(client)
+    for (const path of ['/a', '/a', '/a', '/b']) await (await client.fetch(path)).text()
+    await client.fetch('/a', { cache: 'no-store' })
+    await client.fetch('/c', { method: 'POST' })
+    for (const path of ['/b', '/d']) await client.cachedFetch(path)
+    const { apiCalls, cacheHitRate } = monitor.metrics
+    assert.deepEqual([apiCalls, cacheHitRate], [4, 0.5])
+    assert.equal(monitor.summary('responseTime')?.count, 4)
+    monitor.detach(client)
+    await client.fetch('/e')
+    assert.equal(monitor.metrics.apiCalls, 4)
+    assert.equal(client.listenerCount('response'), 0)
+    target.closeAllConnections()
+    target.close()
+  })
+
   test('shows what a client does', async () => {
     const client = new OptimizedGitHubClient(url, { cacheDir: join(folder, 'client') })
     await client.init()

@@ -41,9 +41,12 @@ export interface MonitorOptions {
 }
 
 export interface LiveMetrics {
-  /** Requests that attached caches and clients passed to the network, since they were attached; GET and HEAD only. */
+  /**
+   * Requests that attached caches and clients passed to the network, since they were attached; GET and HEAD only, without
+   * the raw files of downloads.
+   */
   apiCalls: number
-  /** Hits over look-ups of all attached caches, 0 to 1. */
+  /** Hits over look-ups of all attached caches and of the responses that attached clients store, 0 to 1. */
   cacheHitRate: number
   /** Bytes of V8's heap in use. */
   memoryUsage: number

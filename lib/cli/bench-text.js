@@ -7,7 +7,7 @@ const { columns, heap, percent, time } = require('./figures.js')
 
 /** @import * as types from '../performance-benchmark.js' */
 /** @import { PerformanceBenchmark } from '../performance-benchmark.js' */
-/** @typedef {ReturnType<typeof import('./figures.js').palette>} Palette */
+/** @typedef {ReturnType<typeof import('./colour.js').palette>} Palette */
 
 /**
  * @param {PerformanceBenchmark} benchmark

@@ -12,6 +12,7 @@ const { AutoTuner } = require('../tuning.js')
 const { watchMethod } = require('./watched-method.js')
 
 /** @import * as types from '../monitor.js' */
+/** @import { ResponseInfo } from '../cache-system.js' */
 
 /**
  * @typedef {object} Attachment
@@ -23,7 +24,8 @@ const { watchMethod } = require('./watched-method.js')
 
 /**
  * @typedef {object} Observer
- * @property {(durationMs: number) => void} onFetch a cache has asked the network; never throws
+ * @property {(durationMs: number) => void} onFetch a cache or a client has asked the network; never throws
+ * @property {(stored: boolean) => void} onLookUp a client has asked what it stores by HTTP's rules
  * @property {(name: string) => LoadTestObserver} onLoadTest a load test begins
  */
 
@@ -47,7 +49,7 @@ function partsOf(source) {
 function attach(part, observer) {
   if (part instanceof GitHubAPICache) return watchedCache(part, observer)
   if (part instanceof OptimizedGitHubClient) {
-    return { type: 'rateLimiter', read: () => ({ stats: part.getStats().rateLimit }), detach() {} }
+    return watchedClient(part, observer)
   }
   if (part instanceof RateLimiter) {
     return { type: 'rateLimiter', read: () => ({ stats: part.getStats() }), detach() {} }
@@ -67,6 +69,28 @@ function attach(part, observer) {
     return { type: 'benchmark', read, detach }
   }
   throw args.invalidType('source', 'an object of one of the engines', part)
+}
+
+/**
+ * What a client's cache does not see: requests that follow HTTP's rules.
+ *
+ * @param {OptimizedGitHubClient} client
+ * @param {Observer} observer
+ * @returns {Attachment}
+ */
+function watchedClient(client, { onFetch, onLookUp }) {
+  const heard = (/** @type {ResponseInfo} */ { method, cache, duration }) => {
+    if (method !== 'GET' && method !== 'HEAD') return
+    const stored = cache === 'hit' || cache === 'stale'
+    if (cache !== 'bypass') onLookUp(stored)
+    if (!stored) onFetch(duration)
+  }
+  client.on('response', heard)
+  return {
+    type: 'rateLimiter',
+    read: () => ({ stats: client.getStats().rateLimit }),
+    detach: () => void client.off('response', heard),
+  }
 }
 
 /**

@@ -35,6 +35,8 @@ class Monitor {
   /** By part, with how many attached objects have it. @type {Map<object, Attachment & { owners: number }>} */
   #attachments = new Map()
   #apiCalls = 0
+  /** Of the clients' stores of responses, since they were attached. */
+  #stored = { hits: 0, lookUps: 0 }
   #loadTests = new LoadTests()
   /** @type {string | undefined} */
   #lastWarning
@@ -164,6 +166,10 @@ class Monitor {
         this.#warn(String(/** @type {any} */ (error)?.message ?? error))
       }
     },
+    onLookUp: (stored) => {
+      this.#stored.lookUps++
+      if (stored) this.#stored.hits++
+    },
     onLoadTest: (name) => this.#loadTests.begin(name),
   }
 
@@ -185,8 +191,11 @@ class Monitor {
 
   #cacheHitRate() {
     const all = this.#stats('cache')
-    const hits = all.reduce((sum, stats) => sum + stats.hits, 0)
-    const lookUps = all.reduce((sum, stats) => sum + stats.hits + stats.misses, 0)
+    let { hits, lookUps } = this.#stored
+    for (const stats of all) {
+      hits += stats.hits
+      lookUps += stats.hits + stats.misses
+    }
     return lookUps > 0 ? hits / lookUps : 0
   }
 
