@@ -73,6 +73,7 @@ test('a slow reader misses the oldest samples, and memory stays bounded', async 
   assert.deepEqual([(await stream.next()).value, (await stream.next()).value], last)
   assert.ok(first.value)
   await stream.return()
+  assert.throws(() => profiler.stream(/** @type {any} */ (null)), { code: 'ERR_INVALID_ARG_TYPE' })
   assert.throws(() => profiler.stream({ capacity: 0 }), { code: 'ERR_OUT_OF_RANGE' })
   assert.throws(() => profiler.stream({ signal: /** @type {any} */ (1) }), {
     code: 'ERR_INVALID_ARG_TYPE',
