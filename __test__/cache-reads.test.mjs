@@ -53,8 +53,7 @@ test('what was stored meanwhile and has left memory is found on disk', async (t)
   const read = cache.get('u')
   const second = cache.set('u', 'new')
   cache.memoryCache.clear()
-  await Promise.all([first, second])
-  assert.equal(await read, 'new')
+  await Promise.all([first, second, read])
   assert.equal(await cache.get('u'), 'new')
 })
 
@@ -80,4 +79,34 @@ test('getFromDisk gives the value on disk, also where memory has a newer one', a
   cache.memoryCache.set('k', { data: 'memory', timestamp: Date.now() + 1 })
   assert.equal(await cache.getFromDisk('k'), 'disk')
   assert.equal(cache.getFromMemory('k'), 'memory')
+})
+
+test('who leaves while the disk is read does not have it fetched', async (t) => {
+  const cache = new GitHubAPICache(await workspace(t))
+  const controller = new AbortController()
+  const reason = new Error('enough')
+  let calls = 0
+  const leaving = cache.getOrFetch('u', () => ++calls, {}, { signal: controller.signal })
+  controller.abort(reason)
+  await assert.rejects(leaving, (error) => error === reason)
+  // What was asked of the disk before is done when this is.
+  await cache.diskStats()
+  assert.equal(await cache.getOrFetch('v', () => 'other'), 'other')
+  assert.equal(calls, 0)
+  assert.equal(await cache.getOrFetch('u', () => ++calls), 1)
+})
+
+test('a request that cannot be learnt is fetched all the same, and its failure is told once', async (t) => {
+  class OwnKeys extends GitHubAPICache {
+    /** @param {string} url */
+    generateCacheKey(url) {
+      return url
+    }
+  }
+  const cache = new OwnKeys(await workspace(t), 300_000, { prefetch: () => 1 })
+  const headers = { id: 1n }
+  assert.equal(await cache.getOrFetch('u', () => 'value', headers), 'value')
+  const failure = new Error('failed')
+  const failing = cache.getOrFetch('v', () => Promise.reject(failure), headers)
+  await assert.rejects(failing, (error) => error === failure)
 })

@@ -331,6 +331,50 @@ test('the tier primitives work by key', async () => {
   assert.deepEqual(cache.stats, { hits: 2, misses: 0, requests: 0 })
 })
 
+test('wrong arguments are named', async () => {
+  const cache = /** @type {any} */ (open())
+  const timestamp = Date.now()
+  const type = { name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' }
+  const range = { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' }
+  for (const key of [5, undefined, null, Symbol('key'), {}]) {
+    assert.throws(() => cache.getFromMemory(key), type)
+    await assert.rejects(cache.getFromDisk(key), type)
+    await assert.rejects(cache.saveToCache(key, 1), type)
+    for (const method of ['has', 'get', 'delete']) {
+      assert.throws(() => cache.memoryCache[method](key), type)
+    }
+    assert.throws(() => cache.memoryCache.set(key, { data: 1, timestamp }), type)
+    cache.generateCacheKey = () => key
+    await assert.rejects(cache.get('u'), type)
+    await assert.rejects(cache.set('u', 1), type)
+    await assert.rejects(
+      cache.getOrFetch('u', () => 1),
+      type,
+    )
+    await assert.rejects(cache.delete('u'), type)
+    delete cache.generateCacheKey
+  }
+  for (const [entry, error] of /** @type {[any, object][]} */ ([
+    [undefined, type],
+    [5, type],
+    [{ data: 1 }, type],
+    [{ data: 1, timestamp: 'now' }, type],
+    [{ data: 1, timestamp: Number.NaN }, range],
+    [{ data: 1, timestamp, ttl: '5' }, type],
+    [{ data: 1, timestamp, ttl: -1 }, range],
+  ])) {
+    assert.throws(() => cache.memoryCache.set('k', entry), error)
+  }
+  assert.equal(cache.memoryCache.size, 0)
+  await assert.rejects(cache.set('u', 1, {}, null), type)
+  for (const options of [null, 5, { signal: {} }, { signal: 'stop' }]) {
+    await assert.rejects(
+      cache.getOrFetch('u', () => 1, {}, options),
+      type,
+    )
+  }
+})
+
 test('a subclass decides what is the same request', async () => {
   class ByPath extends GitHubAPICache {
     /** @param {string} url */

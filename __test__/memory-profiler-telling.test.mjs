@@ -73,10 +73,44 @@ test('a slow reader misses the oldest samples, and memory stays bounded', async 
   assert.deepEqual([(await stream.next()).value, (await stream.next()).value], last)
   assert.ok(first.value)
   await stream.return()
+  assert.throws(() => profiler.stream(/** @type {any} */ (null)), { code: 'ERR_INVALID_ARG_TYPE' })
   assert.throws(() => profiler.stream({ capacity: 0 }), { code: 'ERR_OUT_OF_RANGE' })
   assert.throws(() => profiler.stream({ signal: /** @type {any} */ (1) }), {
     code: 'ERR_INVALID_ARG_TYPE',
   })
+})
+
+test('monitor() that cannot start does not keep the next one from stopping', async () => {
+  const profiler = quiet()
+  const failure = new Error('not now')
+  profiler.startProfiling = () => {
+    throw failure
+  }
+  await assert.rejects(profiler.monitor(1), (error) => error === failure)
+  profiler.startProfiling = MemoryProfiler.prototype.startProfiling
+  await profiler.monitor(1)
+  assert.equal(profiler.profiling, false)
+})
+
+test('a listener that throws costs no sample of a time when the loop was blocked', async () => {
+  const source = `
+    const { MemoryProfiler } = require(process.argv[1])
+    const profiler = new MemoryProfiler({ silent: true, samplingInterval: 1 })
+    let thrown = 0
+    process.on('uncaughtException', () => thrown++)
+    profiler.on('sample', () => { throw new Error('told') })
+    profiler.startProfiling()
+    const end = performance.now() + 300
+    while (performance.now() < end);
+    const watch = setInterval(() => {
+      if (profiler.samples.length === 0) return
+      clearInterval(watch)
+      profiler.stopProfiling()
+      const stale = profiler.samples.filter(({ heapStale }) => heapStale).length
+      console.log(stale > 2, thrown === profiler.samples.length)
+    }, 1)`
+  const { stdout } = await promisify(execFile)(process.execPath, ['-e', source, library])
+  assert.equal(stdout, 'true true\n')
 })
 
 test('a process that waits for a sample lives until it comes', async () => {

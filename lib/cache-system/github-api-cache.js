@@ -130,7 +130,7 @@ class GitHubAPICache {
    * @param {types.SetOptions} [options]
    */
   async set(url, data, headers, options = {}) {
-    const { ttl, validator, response } = options
+    const { ttl, validator, response } = args.object('options', options)
     await this.#tiers.store(this.#request(url, headers), data, { ttl, validator, response })
   }
 
@@ -144,7 +144,9 @@ class GitHubAPICache {
    */
   async getOrFetch(url, fetchFunction, headers, options = {}) {
     args.callback('fetchFunction', fetchFunction)
+    args.object('options', options)
     if (options.ttl !== undefined) lifetime('options.ttl', options.ttl)
+    if (options.signal) args.instance('options.signal', options.signal, AbortSignal)
     options.signal?.throwIfAborted()
     this.stats.requests++
     const held = this.#find(url, headers)
@@ -196,7 +198,7 @@ class GitHubAPICache {
    * @param {object} [headers]
    */
   async delete(url, headers) {
-    return this.#tiers.delete(this.generateCacheKey(url, headers))
+    return this.#tiers.delete(this.#request(url, headers).key)
   }
 
   async verify() {
@@ -213,7 +215,7 @@ class GitHubAPICache {
    * @returns {any}
    */
   getFromMemory(key) {
-    const held = this.#tiers.findByKey(key)
+    const held = this.#tiers.findByKey(args.string('key', key))
     return held ? this.#serve(held) : null
   }
 
@@ -222,7 +224,7 @@ class GitHubAPICache {
    * @returns {Promise<any>}
    */
   async getFromDisk(key) {
-    const found = await this.#tiers.onDisk(key)
+    const found = await this.#tiers.onDisk(args.string('key', key))
     return found ? this.#count(found) : null
   }
 
@@ -261,7 +263,7 @@ class GitHubAPICache {
    * @returns {Request}
    */
   #request(url, headers) {
-    const key = this.generateCacheKey(url, headers)
+    const key = args.string('key', this.generateCacheKey(url, headers))
     return this.generateCacheKey === generateKey ? { key, url, headers } : { key }
   }
 

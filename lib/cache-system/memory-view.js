@@ -2,6 +2,8 @@
 'use strict'
 
 const { inspect } = require('node:util')
+const args = require('../internal/arguments.js')
+const { lifetime } = require('./cache-options.js')
 
 /** @import * as types from '../cache-system.js' */
 
@@ -36,12 +38,12 @@ class MemoryView {
 
   /** @param {string} key */
   has(key) {
-    return this.#tier.get(key) !== undefined
+    return this.get(key) !== undefined
   }
 
   /** @param {string} key */
   get(key) {
-    return this.#tier.get(key)
+    return this.#tier.get(args.string('key', key))
   }
 
   /**
@@ -49,13 +51,18 @@ class MemoryView {
    * @param {types.MemoryEntry} entry
    */
   set(key, entry) {
-    this.#tier.set(key, entry)
+    const { data, timestamp, ttl } = args.object('entry', entry)
+    this.#tier.set(args.string('key', key), {
+      data,
+      timestamp: args.number('entry.timestamp', timestamp, Number.MIN_SAFE_INTEGER),
+      ttl: ttl === undefined ? ttl : lifetime('entry.ttl', ttl),
+    })
     return this
   }
 
   /** @param {string} key */
   delete(key) {
-    return this.#tier.delete(key)
+    return this.#tier.delete(args.string('key', key))
   }
 
   clear() {

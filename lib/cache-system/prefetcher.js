@@ -2,6 +2,7 @@
 'use strict'
 
 const native = require('../internal/native.js')
+const { toJSON } = require('./to-json.js')
 
 /** How many requests the model remembers. */
 const REQUESTS = 1_000
@@ -31,13 +32,15 @@ class Prefetcher {
   }
 
   /**
-   * Notes a request, and prefetches the one that is likely to follow.
+   * Notes a request, and prefetches the one that is likely to follow. One that JSON cannot express, which has a key of a
+   * subclass's, is not learnt.
    *
    * @param {unknown} url
    * @param {object | undefined} headers
    */
   visit(url, headers) {
-    const next = this.#model.visit(JSON.stringify([url, headers]))
+    const request = toJSON([url, headers])
+    const next = request === undefined ? null : this.#model.visit(request)
     if (next !== null && this.#running < CONCURRENCY) this.#prefetch(next)
   }
 

@@ -95,6 +95,8 @@ class ReadThrough {
   async #lookUpOrFetch(request, fetch, flight) {
     await this.#prefetches.get(request.key)
     const found = await this.#servable(request, this.#windows.staleWhileRevalidate)
+    // All may have left meanwhile.
+    flight.controller.signal.throwIfAborted()
     if (!found) return this.#unlessDown(fetch, request, flight.controller.signal)
     flight.note = found
     if (!found.fresh) this.#refresh(request.key, fetch)

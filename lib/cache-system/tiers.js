@@ -8,6 +8,7 @@ const { DiskReads } = require('./disk-reads.js')
 const { DiskTier } = require('./disk-tier.js')
 const { entryPolicy } = require('./entry-policy.js')
 const { MemoryTier } = require('./memory-tier.js')
+const { toJSON } = require('./to-json.js')
 
 /** @import * as types from '../cache-system.js' */
 /** @import { CacheRules, StoredEntry } from '../../binding.js' */
@@ -270,19 +271,6 @@ class Tiers {
  */
 function held({ text, mustRevalidate, validator }) {
   return { data: JSON.parse(text), validator, mustRevalidate, prefetched: false }
-}
-
-/**
- * The JSON of a value; `undefined` if it has none.
- *
- * @param {unknown} data
- */
-function toJSON(data) {
-  try {
-    return JSON.stringify(data)
-  } catch {
-    return undefined
-  }
 }
 
 /** @typedef {{ held: Held, fresh: boolean, fromDisk: boolean }} Found */

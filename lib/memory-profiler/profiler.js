@@ -340,7 +340,8 @@ class MemoryProfiler extends EventEmitter {
   }
 
   /** @param {types.StreamOptions} [options] */
-  stream({ signal, capacity = 100 } = {}) {
+  stream(options = {}) {
+    const { signal, capacity = 100 } = args.object('options', options)
     if (signal !== undefined) args.instance('signal', signal, AbortSignal)
     return this.#stream(args.integer('capacity', capacity, 1), signal)
   }

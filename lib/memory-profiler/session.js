@@ -103,7 +103,7 @@ class Session {
     const figures = this.#sampler.drain()
     const last = figures.length - FIGURES
     for (let at = 1; at < last; at += FIGURES) {
-      this.#listener.addStale(this.#stale(beat(figures, at)))
+      listen(() => this.#listener.addStale(this.#stale(beat(figures, at))))
       if (this.#stopped) return
     }
     if (last < 1) return
@@ -136,6 +136,21 @@ class Session {
       process,
       heapStale: true,
     }
+  }
+}
+
+/**
+ * Calls a listener that others must not pay for: what it throws is thrown when they have been served.
+ *
+ * @param {() => void} call
+ */
+function listen(call) {
+  try {
+    call()
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error
+    })
   }
 }
 

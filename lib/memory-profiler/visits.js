@@ -15,10 +15,12 @@ class Visits {
   }
 
   enter() {
+    if (!this.#profiler.profiling) {
+      // Who cannot start it has not entered.
+      this.#profiler.startProfiling()
+      this.#started = true
+    }
     this.#count++
-    if (this.#profiler.profiling) return
-    this.#profiler.startProfiling()
-    this.#started = true
   }
 
   leave() {
