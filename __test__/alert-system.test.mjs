@@ -193,7 +193,7 @@ describe('AlertSystem', () => {
     for (let count = 0; count < 2000; count++) alerts.checkThreshold('m', 2, 1)
     await new Promise(setImmediate)
     assert.equal(undelivered.mock.callCount(), 996)
-    assert.match(undelivered.mock.calls[0].arguments[1].message, /1000 alerts wait/)
+    assert.equal(undelivered.mock.calls[0].arguments[1].code, 'ERR_AIWF_WEBHOOK_BUSY')
     while (held.length < 4) await new Promise(setImmediate)
     holding = false
     for (const response of held) response.end()

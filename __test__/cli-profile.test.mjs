@@ -102,6 +102,12 @@ test('says what is wrong with a call', () => {
   const missing = run('--', 'there-is-no-such-program')
   assert.equal(missing.status, 1)
   assert.match(missing.stderr, /ENOENT/)
+  const nowhere = join(command, 'tmp')
+  const variables = { ...process.env, TMPDIR: nowhere, TEMP: nowhere }
+  const args = [command, 'profile', '--', process.execPath, '-e', '0']
+  const unwritable = spawnSync(process.execPath, args, { env: variables, encoding: 'utf8' })
+  assert.equal(unwritable.status, 1)
+  assert.match(unwritable.stderr, /^aiwf-native: .*; TMPDIR may name another folder$/m)
   const help = run('--help')
   assert.equal(help.status, 0)
   assert.match(help.stdout, /Usage: aiwf-native profile/)

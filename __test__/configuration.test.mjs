@@ -74,6 +74,50 @@ describe('loadConfig', () => {
     assert.throws(() => loadConfig('production', { cwd, file: 'broken.mjs' }), broken)
   })
 
+  test('takes an ES module whatever else it does', async () => {
+    const load = async (/** @type {string} */ content) => {
+      const file = join(cwd, `${count++}.mjs`)
+      await writeFile(file, `await 0\n${content}`)
+      return () => loadConfig('production', { cwd, file })
+    }
+    let count = 0
+    const talking = await load('console.log("loading"); export default { batchSize: 5 }')
+    assert.equal(talking().batchSize, 5)
+    const open = await load('setInterval(() => {}, 1000); export default { batchSize: 6 }')
+    assert.equal(open().batchSize, 6)
+    assert.equal((await load('export const batchSize = 7'))().batchSize, 7)
+    const invalid = { code: 'ERR_AIWF_INVALID_CONFIG' }
+    for (const [content, message] of /** @type {const} */ ([
+      ['export default { batchSize: NaN }', /not NaN/],
+      ['export default new Map()', /not Map/],
+      ['throw null', /cannot be read: null/],
+      ['process.exit(3)', /ended without an answer: 3/],
+      ['export default () => {}', /could not be cloned/],
+    ])) {
+      assert.throws(await load(content), { ...invalid, message })
+    }
+  })
+
+  test('refuses what a module exports that holds no settings', async () => {
+    let count = 0
+    for (const [content, message] of /** @type {const} */ ([
+      ['module.exports = new Map([["batchSize", 7]])', /not Map/],
+      ['module.exports = Promise.resolve({ batchSize: 7 })', /not Promise/],
+      ['throw null', /cannot be read: null/],
+      ['throw "text"', /cannot be read: 'text'/],
+    ])) {
+      const file = `${count++}.cjs`
+      await writeFile(join(cwd, file), content)
+      const expected = { code: 'ERR_AIWF_INVALID_CONFIG', message }
+      assert.throws(() => loadConfig('production', { cwd, file }), expected)
+    }
+  })
+
+  test('takes JSON with a byte order mark', async () => {
+    await writeFile(join(cwd, 'aiwf-native.config.json'), '\uFEFF{ "batchSize": 50 }')
+    assert.equal(loadConfig('production', { cwd }).batchSize, 50)
+  })
+
   for (const [content, key] of /** @type {const} */ ([
     [{ cachesize: 1 }, 'cachesize'],
     [{ batchSize: 0 }, 'batchSize'],

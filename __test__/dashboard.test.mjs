@@ -252,6 +252,14 @@ describe('how long the dashboard lives', () => {
     mute.destroy()
   })
 
+  test('a monitor may have many', async (t) => {
+    const warned = t.mock.method(process, 'emitWarning', () => {})
+    const monitor = new Monitor()
+    const servers = await Promise.all(Array.from({ length: 11 }, () => monitor.serve()))
+    await Promise.all(servers.map((server) => server.close()))
+    assert.equal(warned.mock.callCount(), 0)
+  })
+
   test('it ends with its worker', async () => {
     const code = `
       const { parentPort, workerData } = require('node:worker_threads')

@@ -281,6 +281,13 @@ describe('Monitor', () => {
     assert.ok(times[0] < times[2])
   })
 
+  test('ends an iteration that waits', async () => {
+    const values = new Monitor({ interval: 2 ** 31 - 1 })[Symbol.asyncIterator]()
+    await values.next()
+    const [next, end] = await Promise.all([values.next(), values.return()])
+    assert.deepEqual([next.done, end.done], [true, true])
+  })
+
   test('checks its arguments', () => {
     const create = /** @type {any} */ (Monitor)
     assert.throws(() => create(), TypeError)

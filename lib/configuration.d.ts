@@ -21,7 +21,7 @@ export interface ConfigOptions {
  * The configuration of an environment: development `{ cacheSize: 100, batchSize: 10, concurrency: 2 }`,
  * production `{ cacheSize: 1000, batchSize: 100, concurrency: 10 }`.
  *
- * A file (JSON, CommonJS or an ES module) overrides that: its keys are those of `Config`, and `development` and
+ * A file (JSON, or the default export or the exports of a CommonJS or ES module) overrides that: its keys are those of `Config`, and `development` and
  * `production` may hold such keys for one environment. The variables `AIWF_NATIVE_CACHE_SIZE`, `AIWF_NATIVE_BATCH_SIZE` and
  * `AIWF_NATIVE_CONCURRENCY` override the file.
  *

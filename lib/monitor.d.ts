@@ -223,7 +223,8 @@ export interface AlertRule extends AlertJudgement {
 
 export interface WebhookOptions {
   /**
-   * Alerts are posted there as JSON, four at once; 1,000 may wait, those beyond are `undelivered` at once. Redirects are not
+   * Alerts are posted there as JSON, four at once; 1,000 may wait, those beyond are `undelivered` at once
+   * (`ERR_AIWF_WEBHOOK_BUSY`). Redirects are not
    * followed. It has no user and password: `headers` may have an `authorization`.
    */
   url: string

@@ -54,7 +54,7 @@ function parse(args) {
 
 /** @param {NonNullable<ReturnType<typeof parse>>} call */
 async function run({ command, json = false, html }) {
-  const folder = await mkdtemp(join(tmpdir(), 'aiwf-native-'))
+  const folder = await temporaryFolder()
   try {
     const file = join(folder, 'report.json')
     const preload = join(__dirname, 'profile-preload.js')
@@ -69,6 +69,15 @@ async function run({ command, json = false, html }) {
     return code
   } finally {
     await rm(folder, { recursive: true })
+  }
+}
+
+async function temporaryFolder() {
+  try {
+    return await mkdtemp(join(tmpdir(), 'aiwf-native-'))
+  } catch (error) {
+    const { message } = /** @type {Error} */ (error)
+    throw new Error(`${message}; TMPDIR may name another folder`, { cause: error })
   }
 }
 

@@ -4,12 +4,11 @@
 // One configuration from four places. Each overrides those before it: the defaults of the environment, the
 // file, the file's section for the environment, environment variables.
 
-const { execFileSync } = require('node:child_process')
 const { existsSync, readFileSync } = require('node:fs')
 const { resolve } = require('node:path')
-const { pathToFileURL } = require('node:url')
 const { inspect } = require('node:util')
 const args = require('../internal/arguments.js')
+const { exportedBy } = require('./exported.js')
 
 /** @import * as types from '../configuration.js' */
 
@@ -75,36 +74,17 @@ function settingsOf(file, env) {
 /** @param {string} file */
 function read(file) {
   try {
-    if (file.endsWith('.json')) return JSON.parse(readFileSync(file, 'utf8'))
-    const exported = exportedBy(file)
-    return exported?.default ?? exported
+    return file.endsWith('.json') ? parsed(readFileSync(file, 'utf8')) : exportedBy(file)
   } catch (error) {
-    throw invalid(file, `cannot be read: ${/** @type {Error} */ (error).message}`, { cause: error })
+    // A module may throw anything.
+    const reason = error instanceof Error ? error.message : inspect(error)
+    throw invalid(file, `cannot be read: ${reason}`, { cause: error })
   }
 }
 
-/** What a Node prints of a module that another one cannot require. */
-const PRINT =
-  'import(process.argv[1]).then(({ default: value }) => console.log(JSON.stringify(value)))'
-
-/**
- * A module's exports. An ES module that this Node cannot load without waiting, as none before 22.12, is loaded by
- * another Node.
- *
- * @param {string} file
- */
-function exportedBy(file) {
-  try {
-    return require(file)
-  } catch (error) {
-    const { code } = /** @type {NodeJS.ErrnoException} */ (error)
-    if (code !== 'ERR_REQUIRE_ESM' && code !== 'ERR_REQUIRE_ASYNC_MODULE') throw error
-    const printed = execFileSync(process.execPath, ['-e', PRINT, pathToFileURL(file).href], {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    return JSON.parse(printed)
-  }
+/** Editors of Windows put a mark before the text. @param {string} text */
+function parsed(text) {
+  return JSON.parse(text.replace(/^\uFEFF/, ''))
 }
 
 /**
@@ -146,11 +126,13 @@ function settingsOfVariables(variables) {
 }
 
 /**
+ * An object of settings, or the exports of a module; what keeps its values elsewhere, as a Map or a Promise, is none.
+ *
  * @param {unknown} value
  * @returns {value is Record<string, unknown>}
  */
 function isRecord(value) {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  return ['[object Object]', '[object Module]'].includes(Object.prototype.toString.call(value))
 }
 
 /** @param {unknown} value */

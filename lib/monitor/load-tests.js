@@ -22,6 +22,12 @@ class LoadTests extends EventEmitter {
   /** The one that was told of last. @type {types.LoadTestState | null} */
   latest = null
 
+  constructor() {
+    super()
+    // Each dashboard has one, and takes it away when it closes.
+    this.setMaxListeners(0)
+  }
+
   get states() {
     return this.#states.map((state) => ({ ...state }))
   }

@@ -149,10 +149,26 @@ class Monitor {
     return openTelemetry(this.#started, this.#figures(), this.#native.known())
   }
 
-  async *[Symbol.asyncIterator]() {
-    while (true) {
+  [Symbol.asyncIterator]() {
+    const ending = new AbortController()
+    const values = this.#values(ending.signal)
+    const end = values.return.bind(values)
+    // A generator that waits would only look at its end afterwards.
+    values.return = (value) => {
+      ending.abort()
+      return end(value)
+    }
+    return values
+  }
+
+  /**
+   * @param {AbortSignal} signal
+   * @returns {AsyncGenerator<types.DashboardData, void, unknown>}
+   */
+  async *#values(signal) {
+    while (!signal.aborted) {
       yield this.generateDashboardData()
-      await sleep(this.#interval)
+      await sleep(this.#interval, undefined, { signal }).catch(() => {})
     }
   }
 

@@ -60,7 +60,7 @@ class Webhook {
     if (this.#inFlight < MOST_IN_FLIGHT) this.#inFlight++
     else if (this.#waiting.length < MOST_WAITING) {
       await new Promise((resolve) => this.#waiting.push(() => resolve(undefined)))
-    } else throw new Error(`${MOST_WAITING} alerts wait for the webhook already`)
+    } else throw busy()
     try {
       return await send()
     } finally {
@@ -86,6 +86,13 @@ class Webhook {
     await response.body?.cancel()
     return response.ok ? undefined : new Error(`HTTP ${response.status}`)
   }
+}
+
+function busy() {
+  const error = new Error(
+    `${MOST_WAITING} alerts wait for the webhook already; with a longer repeatAfter there are fewer`,
+  )
+  return Object.assign(error, { code: 'ERR_AIWF_WEBHOOK_BUSY' })
 }
 
 /** @param {unknown} given */
