@@ -205,8 +205,8 @@ class OptimizedGitHubClient extends EventEmitter {
         timeout: this.#options.timeout,
         headers: (url) => ({ 'user-agent': 'aiwf', ...this.#authorization(url) }),
         onLimited: (limited) => this.#tell(limited),
+        isHeard: () => this.listenerCount('response') > 0,
         onResponse: ({ method, url }, status, cache, began) => {
-          if (this.listenerCount('response') === 0) return
           this.emit('response', { method, url, status, cache, duration: performance.now() - began })
         },
       },

@@ -35,6 +35,7 @@ const CACHE = ['default', 'no-store', 'reload', 'no-cache', 'force-cache', 'only
  * @property {number | undefined} timeout milliseconds
  * @property {(url: string) => Record<string, string>} headers of a request that has none of the name
  * @property {(limited: NativeLimited) => void} onLimited
+ * @property {() => boolean} isHeard whether anybody wants to know of responses
  * @property {(ask: NativeAsk, status: number, cache: types.CacheOutcome, began: number) => void} onResponse
  */
 
@@ -72,7 +73,9 @@ class HttpFetch {
     const response = head?.body
       ? new WholeResponse(head, head.body)
       : await traced(this.#send(ask, signal))
-    this.#client.onResponse(ask, response.status, served(response), began)
+    if (this.#client.isHeard()) {
+      this.#client.onResponse(ask, response.status, served(response), began)
+    }
     return integrity ? verified(response, integrity) : response
   }
 
