@@ -393,7 +393,7 @@ export interface FetchOptions {
   /** Sent beside `User-Agent: aiwf`; part of the cache key. */
   headers?: Record<string, string> | Headers
   body?: string | NodeJS.ArrayBufferView
-  /** Milliseconds for the whole exchange, with `retries` for each attempt; 0 for no limit. Without it, 10 s to connect and 30 s of silence are allowed. */
+  /** Milliseconds for the whole exchange, with `retries` for each attempt; 0 for no limit. Without it, 10 s to connect and 30 s of silence are allowed. Who shares a request under way shares its timeout. */
   timeout?: number
   /** Rejects with its reason. A cached request that others wait for as well goes on for them. */
   signal?: AbortSignal

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::task::JoinHandle;
 
 use super::{
     exchange::Incoming,
@@ -15,6 +16,7 @@ use super::{
 use crate::{
     error::Result,
     http_cache::{Headers, Millis, Stored, range},
+    runtime,
 };
 
 /// A longer body is handed on and not stored.
@@ -62,6 +64,8 @@ pub enum Body {
 pub struct Live {
     incoming: Incoming,
     record: Option<Record>,
+    /// Under way, whoever still waits for it.
+    storing: Option<JoinHandle<()>>,
 }
 
 /// What is to be stored once the body is complete.
@@ -72,6 +76,14 @@ pub struct Record {
     pub body: Vec<u8>,
     /// The store's when the request went out.
     pub state: State,
+}
+
+impl Record {
+    async fn keep(self) {
+        let Self { store, ask, mut stored, body, state } = self;
+        stored.body = body.into();
+        store.put(&ask, Arc::new(stored), state).await;
+    }
 }
 
 impl Answer {
@@ -109,7 +121,7 @@ impl Live {
         Ok(())
     }
 
-    /// The next piece; at the end, when it is stored, `None`.
+    /// The next piece; at the end, when it is stored, `None`. Nothing is lost if the call is given up and made again.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
         let piece = self.incoming.chunk().await?;
         match (&piece, &mut self.record) {
@@ -118,9 +130,13 @@ impl Live {
             }
             (Some(_), _) => self.record = None,
             (None, _) => {
-                if let Some(Record { store, ask, mut stored, body, state }) = self.record.take() {
-                    stored.body = body.into();
-                    store.put(&ask, Arc::new(stored), state).await;
+                if let Some(record) = self.record.take() {
+                    self.storing = Some(runtime::spawn(record.keep()));
+                }
+                if let Some(storing) = &mut self.storing {
+                    // A panic costs what it would have stored.
+                    let _ = storing.await;
+                    self.storing = None;
                 }
             }
         }
@@ -152,6 +168,6 @@ pub fn live(incoming: Incoming, ask: &Ask, served: Served, record: Option<Record
     let (status, url) = (incoming.status, ask.url.to_string());
     let mut headers = incoming.headers.clone();
     headers.set("x-aiwf-cache", served.name());
-    let body = Body::Live(Box::new(Live { incoming, record }));
+    let body = Body::Live(Box::new(Live { incoming, record, storing: None }));
     Answer { status, headers, url, redirected: false, body }
 }
