@@ -5,23 +5,25 @@
 //! no token and no cookie is ever at rest, who has another finds nothing, and a new generation makes all
 //! responses of a URL unreachable at once. The secret of the hash is a file beside the log, for the user alone.
 
+mod outdated;
+mod secret;
+#[cfg(test)]
+mod tests;
+
 use std::{
-    collections::VecDeque,
-    fs::{self, OpenOptions},
-    io::{self, Write},
-    path::{Path, PathBuf},
+    io,
+    path::PathBuf,
     sync::{Arc, OnceLock},
 };
 
 use moka::sync::Cache;
 use parking_lot::Mutex;
 use reqwest::Url;
-use ring::{
-    hmac,
-    rand::{SecureRandom, SystemRandom},
-};
+use ring::hmac;
 use serde::{Deserialize, Serialize};
 
+pub use self::outdated::State;
+use self::{outdated::Outdated, secret::Secret};
 use super::redirect::Ask;
 use crate::{
     cache::{Disk, Entry, Key, Stamp, disk::Extent},
@@ -30,14 +32,11 @@ use crate::{
     runtime,
 };
 
-const SECRET_FILE: &str = "secret";
 /// By these responses are kept apart to the letter, whatever they say they vary by. A `Host` of one's own names another
 /// resource than the URL.
 const APART: [&str; 4] = ["authorization", "cookie", "host", "proxy-authorization"];
 /// What an entry counts for in memory beside its bytes.
 const OVERHEAD: usize = 256;
-/// So many URLs that were outdated of late are known, for those under way.
-const MOST_OUTDATED: usize = 1_024;
 /// So many sets of fields a URL's responses may vary by.
 const MAX_SETS: usize = 8;
 
@@ -64,45 +63,6 @@ pub struct HttpStore {
     disk: Mutex<Disk>,
     secret: OnceLock<Secret>,
     outdated: Mutex<Outdated>,
-}
-
-struct Secret {
-    bytes: [u8; 32],
-    key: hmac::Key,
-}
-
-/// How much has been forgotten. What was asked for before is not stored after.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct State(u64);
-
-/// What was forgotten of late.
-#[derive(Default)]
-struct Outdated {
-    count: u64,
-    /// The latest of them: which URL, and its number.
-    urls: VecDeque<(Url, u64)>,
-    /// Of the last whose URL is not kept, or that was about all.
-    others: u64,
-}
-
-impl Outdated {
-    fn add(&mut self, url: Option<Url>) {
-        self.count += 1;
-        match url {
-            Some(url) => self.urls.push_back((url, self.count)),
-            None => self.others = self.count,
-        }
-        if self.urls.len() > MOST_OUTDATED
-            && let Some((_, number)) = self.urls.pop_front()
-        {
-            self.others = self.others.max(number);
-        }
-    }
-
-    fn is_outdated(&self, url: &Url, asked: State) -> bool {
-        let of_url = self.urls.iter().any(|(known, number)| known == url && *number > asked.0);
-        of_url || self.others > asked.0
-    }
 }
 
 impl HttpStore {
@@ -151,7 +111,7 @@ impl HttpStore {
 
     /// For [`Self::put`], before a request goes out.
     pub fn state(&self) -> State {
-        State(self.outdated.lock().count)
+        self.outdated.lock().state()
     }
 
     /// Stores the response to a request that went out in that state, unless it is outdated since. A disk that fails costs what
@@ -160,11 +120,11 @@ impl HttpStore {
         let (url, request) = (ask.url.clone(), ask.headers.clone());
         let Some(set) = vary::fields(&stored.headers) else { return };
         self.blocking(move |store| {
-            let Secret { bytes, key: secret } = store.secret();
-            let url_key = url_key(secret, &url);
+            let secret = store.secret();
+            let url_key = url_key(&secret.key, &url);
             // Whoever outdates it from here on waits for the end of this.
             let outdated = store.outdated.lock();
-            if outdated.is_outdated(&url, asked) {
+            if outdated.has(&url, asked) {
                 return;
             }
             let known = store.index(url_key);
@@ -173,7 +133,7 @@ impl HttpStore {
             index.sets.insert(0, set);
             index.sets.truncate(MAX_SETS);
             let mut entries = Vec::new();
-            let key = index.key(secret, &url, &index.sets[0], &request);
+            let key = index.key(&secret.key, &url, &index.sets[0], &request);
             index.latest = Some(key.0);
             if known.is_none_or(|known| *known != index) {
                 entries.push((url_key, entry(url_key, &index, Vec::new())));
@@ -185,7 +145,7 @@ impl HttpStore {
             drop(outdated);
             let _ = disk.put(entries);
             // The folder may have been deleted under our feet.
-            let _ = kept_secret(&store.folder, *bytes);
+            let _ = secret.keep(&store.folder);
         })
         .await;
     }
@@ -302,7 +262,7 @@ impl HttpStore {
     /// The secret of this folder, if there is one: without it nothing is stored.
     fn known_secret(&self) -> Option<&hmac::Key> {
         if self.secret.get().is_none() {
-            let _ = self.secret.set(Secret::new(read_secret(&self.folder)?));
+            let _ = self.secret.set(Secret::known(&self.folder)?);
         }
         self.secret.get().map(|secret| &secret.key)
     }
@@ -310,22 +270,13 @@ impl HttpStore {
     /// The secret of this folder, which is made if there is none. Where it can be neither read nor written, one for this
     /// process alone.
     fn secret(&self) -> &Secret {
-        self.secret.get_or_init(|| {
-            let new = random();
-            Secret::new(kept_secret(&self.folder, new).unwrap_or(new))
-        })
-    }
-}
-
-impl Secret {
-    fn new(bytes: [u8; 32]) -> Self {
-        Self { bytes, key: hmac::Key::new(hmac::HMAC_SHA256, &bytes) }
+        self.secret.get_or_init(|| Secret::of(&self.folder))
     }
 }
 
 impl Index {
     fn new() -> Self {
-        Self { generation: random(), sets: Vec::new(), latest: None }
+        Self { generation: secret::random(), sets: Vec::new(), latest: None }
     }
 
     fn key(&self, secret: &hmac::Key, url: &Url, set: &[String], request: &Headers) -> Key {
@@ -381,168 +332,4 @@ fn entry(key: Key, meta: &impl Serialize, body: Vec<u8>) -> Entry {
     let meta = serde_json::to_vec(meta).unwrap_or_default();
     // Whether it may be served is not for the disk to say.
     Entry { stamp: Stamp::new(key, 0.0, Some(f64::INFINITY)), meta, body }
-}
-
-fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    #[expect(clippy::expect_used, reason = "without randomness tokens could not be kept apart")]
-    SystemRandom::new().fill(&mut bytes).expect("the system has no randomness");
-    bytes
-}
-
-fn read_secret(folder: &Path) -> Option<[u8; 32]> {
-    fs::read(folder.join(SECRET_FILE)).ok()?.try_into().ok()
-}
-
-/// The secret in the folder, which is `new` if there was none. Of several who make one at once, one wins: the file
-/// appears with its content.
-fn kept_secret(folder: &Path, new: [u8; 32]) -> io::Result<[u8; 32]> {
-    let path = folder.join(SECRET_FILE);
-    if let Some(secret) = read_secret(folder) {
-        return Ok(secret);
-    }
-    make_private(folder)?;
-    let name: [u8; 8] = random();
-    let draft = folder.join(format!(".{SECRET_FILE}-{}", hex::encode(name)));
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(&draft).and_then(|mut file| file.write_all(&new));
-    // A damaged secret is replaced; a whole one that somebody else made meanwhile stays.
-    let linked = written.and_then(|()| match fs::hard_link(&draft, &path) {
-        Err(_) if read_secret(folder).is_none() => fs::rename(&draft, &path),
-        _ => Ok(()),
-    });
-    let _ = fs::remove_file(&draft);
-    linked?;
-    read_secret(folder).ok_or_else(|| io::ErrorKind::InvalidData.into())
-}
-
-fn make_private(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use tempfile::TempDir;
-
-    fn headers(fields: &[(&str, &str)]) -> Headers {
-        Headers::new(fields.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())))
-    }
-
-    fn stored(vary: &str, body: &'static str) -> Arc<Stored> {
-        let fields = [("Vary", vary), ("Set-Cookie", "sid=n3w")];
-        let stored = Stored::new(200, headers(&fields), (1, 1));
-        Arc::new(Stored { body: body.into(), ..stored })
-    }
-
-    fn open(folder: &TempDir) -> Arc<HttpStore> {
-        Arc::new(HttpStore::new(folder.path().join("http"), 1 << 20, 1 << 20))
-    }
-
-    async fn body(store: &Arc<HttpStore>, url: &Url, request: &[(&str, &str)]) -> Option<Vec<u8>> {
-        store.find(url, &headers(request)).await.map(|stored| stored.body.to_vec())
-    }
-
-    fn ask(url: &Url, request: &[(&str, &str)]) -> Ask {
-        Ask { method: "GET".to_owned(), url: url.clone(), headers: headers(request), body: None }
-    }
-
-    async fn put(store: &Arc<HttpStore>, url: &Url, request: &[(&str, &str)], new: Arc<Stored>) {
-        store.put(&ask(url, request), new, store.state()).await;
-    }
-
-    #[tokio::test]
-    async fn what_was_asked_for_before_it_was_outdated_is_not_stored() {
-        let folder = TempDir::new().unwrap();
-        let store = open(&folder);
-        let [url, other] = ["a", "b"].map(|name| Url::parse(&format!("https://{name}/")).unwrap());
-        let before = store.state();
-        store.invalidate(&url).await;
-        put(&store, &other, &[], stored("", "made the secret")).await;
-        store.put(&ask(&url, &[]), stored("", "old"), before).await;
-        assert_eq!(body(&store, &url, &[]).await, None);
-        let before = store.state();
-        store.invalidate(&url).await;
-        store.put(&ask(&url, &[]), stored("", "old"), before).await;
-        store.put(&ask(&other, &[]), stored("", "other"), before).await;
-        assert_eq!(body(&store, &url, &[]).await, None);
-        assert_eq!(body(&store, &other, &[]).await.unwrap(), b"other");
-        store.clear().await.unwrap();
-        store.put(&ask(&other, &[]), stored("", "other"), before).await;
-        assert_eq!(body(&store, &other, &[]).await, None);
-        put(&store, &url, &[], stored("", "new")).await;
-        assert_eq!(body(&store, &url, &[]).await.unwrap(), b"new");
-    }
-
-    #[tokio::test]
-    async fn a_folder_that_was_deleted_gets_its_secret_again() {
-        let folder = TempDir::new().unwrap();
-        let (store, url) = (open(&folder), Url::parse("https://a.example/").unwrap());
-        put(&store, &url, &[], stored("", "1")).await;
-        fs::remove_dir_all(folder.path().join("http")).unwrap();
-        put(&store, &url, &[], stored("", "2")).await;
-        // The index went with the folder; it is in memory only.
-        assert_eq!(body(&store, &url, &[]).await.unwrap(), b"2");
-        let other = Url::parse("https://b.example/").unwrap();
-        put(&store, &other, &[], stored("", "3")).await;
-        assert_eq!(body(&open(&folder), &other, &[]).await.unwrap(), b"3");
-    }
-
-    #[tokio::test]
-    async fn responses_are_kept_apart_by_credential_and_by_what_they_vary_by() {
-        let folder = TempDir::new().unwrap();
-        let store = open(&folder);
-        let url = Url::parse("https://a.example/").unwrap();
-        let mine = [("Authorization", "Bearer mine"), ("Accept", "a"), ("Cookie", "sid=mine")];
-        put(&store, &url, &mine, stored("accept", "mine")).await;
-        for store in [&store, &open(&folder)] {
-            assert_eq!(body(store, &url, &mine).await.unwrap(), b"mine");
-            let others = [("Authorization", "Bearer x"), ("Cookie", "sid=x")];
-            assert_eq!(body(store, &url, &[others[0], mine[1], mine[2]]).await, None);
-            assert_eq!(body(store, &url, &[mine[0], mine[1], others[1]]).await, None);
-            assert_eq!(body(store, &url, &[mine[0], mine[1]]).await, None);
-            assert_eq!(body(store, &url, &[mine[1]]).await, None);
-            assert_eq!(body(store, &url, &[mine[0], ("Accept", "b"), mine[2]]).await, None);
-        }
-        store.invalidate(&url).await;
-        put(&store, &url, &[], stored("accept", "anybody's")).await;
-        for store in [&store, &open(&folder)] {
-            assert_eq!(body(store, &url, &mine).await, None);
-            assert_eq!(body(store, &url, &[]).await.unwrap(), b"anybody's");
-        }
-    }
-
-    #[tokio::test]
-    async fn no_token_is_at_rest_and_a_lost_secret_loses_the_entries() {
-        let folder = TempDir::new().unwrap();
-        let url = Url::parse("https://a.example/").unwrap();
-        let mine = [("Authorization", "Bearer s3cret"), ("Cookie", "c00kie")];
-        put(&open(&folder), &url, &mine, stored("authorization, cookie", "b")).await;
-        let mut folders = vec![folder.path().to_owned()];
-        let mut files = 0;
-        while let Some(next) = folders.pop() {
-            for file in fs::read_dir(next).unwrap().map(|file| file.unwrap().path()) {
-                if file.is_dir() {
-                    folders.push(file);
-                    continue;
-                }
-                files += 1;
-                let text = String::from_utf8_lossy(&fs::read(file).unwrap()).into_owned();
-                assert!(["s3cret", "c00kie", "n3w"].iter().all(|secret| !text.contains(secret)));
-            }
-        }
-        assert!(files >= 2);
-        fs::write(folder.path().join("http").join(SECRET_FILE), "torn").unwrap();
-        let store = open(&folder);
-        assert_eq!(body(&store, &url, &mine).await, None);
-        put(&store, &url, &mine, stored("", "new")).await;
-        assert_eq!(body(&open(&folder), &url, &mine).await.unwrap(), b"new");
-    }
 }

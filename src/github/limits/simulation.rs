@@ -135,12 +135,7 @@ fn simulate(limit: u64, rules: Rules, fates: &[Fate]) -> Outcomes {
         match event {
             Event::Wake => {}
             Event::Arrival(index) => {
-                let claim = Claim {
-                    resource: resource::CORE,
-                    points: pacing::points("GET"),
-                    patient: true,
-                };
-                limits.enqueue(index, claim);
+                limits.enqueue(index, claim(true));
             }
             Event::AtServer(index) => {
                 let kind = fates[index].kind;
@@ -233,6 +228,10 @@ fn most_in_a_minute(sent: &[Instant]) -> usize {
     (0..sent.len()).map(within).max().unwrap_or(0)
 }
 
+fn claim(patient: bool) -> Claim {
+    Claim { resource: resource::CORE, points: pacing::points("GET"), patient }
+}
+
 const RULES: Rules = Rules { max_concurrent: 100, points_per_minute: Some(900) };
 
 proptest! {
@@ -295,8 +294,6 @@ fn an_hour_of_an_authorised_user_is_five_thousand_and_no_more() {
 fn the_impatient_are_refused_and_the_others_wait() {
     let start = Instant::now();
     let mut limits = Limits::new(RULES, start);
-    let claim =
-        |patient| Claim { resource: resource::CORE, points: pacing::points("GET"), patient };
     for (waiter, patient) in [('a', false), ('b', false), ('c', true)] {
         limits.enqueue(waiter, claim(patient));
     }
@@ -325,10 +322,7 @@ fn the_impatient_are_refused_and_the_others_wait() {
 fn pauses_without_a_word_double_and_one_goes_first_afterwards() {
     let mut now = Instant::now();
     let mut limits = Limits::new(RULES, now);
-    let claim = Claim { resource: resource::CORE, points: pacing::points("GET"), patient: true };
-    for waiter in 0..20 {
-        limits.enqueue(waiter, claim);
-    }
+    (0..20).for_each(|waiter| limits.enqueue(waiter, claim(true)));
     for minutes in [1, 2, 4] {
         let mut turns = limits.release(now);
         assert_eq!(turns.len(), 1);
@@ -350,10 +344,7 @@ fn pauses_without_a_word_double_and_one_goes_first_afterwards() {
 fn who_waits_for_one_that_finds_no_server_hears_of_it() {
     let now = Instant::now();
     let mut limits = Limits::new(RULES, now);
-    let claim = Claim { resource: resource::CORE, points: pacing::points("GET"), patient: true };
-    for waiter in 0..3 {
-        limits.enqueue(waiter, claim);
-    }
+    (0..3).for_each(|waiter| limits.enqueue(waiter, claim(true)));
     let Some((0, Turn::Go(permit))) = limits.release(now).pop() else { panic!() };
     let (_, others) = limits.settle(&permit, Outcome::Unreached, now);
     limits.finish();
@@ -365,10 +356,7 @@ fn who_waits_for_one_that_finds_no_server_hears_of_it() {
 fn after_a_lost_answer_nobody_waits_for_the_next() {
     let now = Instant::now();
     let mut limits = Limits::new(RULES, now);
-    let claim = Claim { resource: resource::CORE, points: pacing::points("GET"), patient: true };
-    for waiter in 0..3 {
-        limits.enqueue(waiter, claim);
-    }
+    (0..3).for_each(|waiter| limits.enqueue(waiter, claim(true)));
     let Some((0, Turn::Go(permit))) = limits.release(now).pop() else { panic!() };
     limits.settle(&permit, Outcome::Lost, now);
     assert!(matches!(limits.release(now)[..], [(1, Turn::Go(_)), (2, Turn::Go(_))]));
@@ -379,9 +367,7 @@ fn a_budget_that_has_ended_is_asked_for_again_where_there_must_be_one() {
     for (points_per_minute, at_once) in [(Some(900), 1), (None, 3)] {
         let now = Instant::now();
         let mut limits = Limits::new(Rules { points_per_minute, ..RULES }, now);
-        let claim =
-            Claim { resource: resource::CORE, points: pacing::points("GET"), patient: true };
-        limits.enqueue(0, claim);
+        limits.enqueue(0, claim(true));
         let Some((0, Turn::Go(permit))) = limits.release(now).pop() else { panic!() };
         let budget = Budget {
             resource: None,
@@ -393,9 +379,7 @@ fn a_budget_that_has_ended_is_asked_for_again_where_there_must_be_one() {
         };
         limits.settle(&permit, Outcome::Answered(Some(budget), Refusal::No), now);
         limits.finish();
-        for waiter in 1..4 {
-            limits.enqueue(waiter, claim);
-        }
+        (1..4).for_each(|waiter| limits.enqueue(waiter, claim(true)));
         assert_eq!(limits.release(now + SECOND).len(), at_once);
     }
 }
