@@ -73,6 +73,17 @@ test('HEAD and empty bodies have nothing to decode', async (t) => {
   assert.equal(await (await client.fetch('/')).text(), '')
 })
 
+test('a part is asked for as it is, all else encoded', async (t) => {
+  const { client, requests } = await setUp(t, (_, response) => response.end('{}'))
+  await client.fetch('/')
+  await client.fetch('/', { headers: { range: 'bytes=0-1' } })
+  await client.fetch('/', { headers: { range: 'bytes=0-1', 'accept-encoding': 'br' } })
+  assert.deepEqual(
+    requests.map(({ headers }) => headers['accept-encoding']),
+    ['gzip, br, zstd', 'identity', 'br'],
+  )
+})
+
 test('a request is framed by what it is, whatever its headers say', async (t) => {
   const { client, requests } = await setUp(t, (_, response) => response.end('{}'))
   for (const method of ['POST', 'PUT', 'PATCH']) {

@@ -14,13 +14,12 @@ use std::{
 };
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use reqwest::{
     Client, Method, Url,
-    header::{ACCEPT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue},
+    header::{ACCEPT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, RANGE},
     redirect,
 };
-
-use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use self::upload::Upload;
@@ -180,7 +179,9 @@ impl Prepared {
                 headers.insert(header, value);
             }
         }
-        headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static(body::ACCEPTED));
+        // A part of what is encoded could not be decoded.
+        let accepted = if headers.contains_key(RANGE) { "identity" } else { body::ACCEPTED };
+        headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static(accepted));
         let body = request.body.clone().filter(|body| !body.is_empty());
         if body.is_none() && matches!(method, Method::POST | Method::PUT | Method::PATCH) {
             // RFC 9110 section 8.6: it tells that there is none.
