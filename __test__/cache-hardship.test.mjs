@@ -19,7 +19,7 @@ let folder
 beforeEach(async () => {
   folder = await mkdtemp(path.join(os.tmpdir(), 'cache-'))
 })
-afterEach(() => rm(folder, { recursive: true, force: true }))
+afterEach(() => rm(folder, { recursive: true, force: true, maxRetries: 10 }))
 
 /** A value that says which entry it is of, and that no mixture of two can pass for. @param {any} value */
 function check(value, /** @type {string} */ url) {

@@ -14,7 +14,8 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   mock.timers.reset()
-  await rm(folder, { recursive: true, force: true })
+  // A cache may be sweeping it yet.
+  await rm(folder, { recursive: true, force: true, maxRetries: 10 })
 })
 
 /** @param {import('../lib/index.js').CacheOptions} [options] */

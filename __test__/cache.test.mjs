@@ -20,7 +20,7 @@ beforeEach(async () => {
 afterEach(async () => {
   mock.timers.reset()
   warn.mock.restore()
-  await rm(folder, { recursive: true, force: true })
+  await rm(folder, { recursive: true, force: true, maxRetries: 10 })
 })
 
 /** @param {import('../lib/index.js').CacheOptions} [options] */

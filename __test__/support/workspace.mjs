@@ -10,6 +10,7 @@ import { join } from 'node:path'
  */
 export async function workspace(test) {
   const folder = await mkdtemp(join(tmpdir(), 'aiwf-test-'))
-  test.after(() => rm(folder, { recursive: true, force: true }))
+  // A cache may be sweeping it yet.
+  test.after(() => rm(folder, { recursive: true, force: true, maxRetries: 10 }))
   return folder
 }
