@@ -158,12 +158,29 @@ test('what a new token is told leaves out no further pages', async (t) => {
 test('who may no longer see something gets it from no cache', async (t) => {
   let status = 200
   const { url } = await serve(t, (_, response) => {
-    response.writeHead(status, { 'cache-control': 'max-age=0, stale-if-error=600' })
-    response.end('secret')
+    const headers = { 'cache-control': 'max-age=0, stale-if-error=600' }
+    if (status !== 200) return response.writeHead(status).end()
+    response.writeHead(status, headers).end('secret')
   })
   const client = new OptimizedGitHubClient(url, { cacheDir: await workspace(t), offline: 'auto' })
   await (await client.fetch('/')).text()
   status = 403
   assert.equal((await client.fetch('/')).status, 403)
   assert.equal((await client.fetch('/', { cache: 'only-if-cached' })).status, 504)
+})
+
+test('that something is gone is stored in its place', async (t) => {
+  const { url, requests } = await serve(t, (_, response, count) => {
+    const found = count === 1
+    response.writeHead(found ? 200 : 404, {
+      etag: '"1"',
+      'cache-control': `max-age=${found ? 0 : 60}`,
+    })
+    response.end(found ? 'here' : 'gone')
+  })
+  const client = new OptimizedGitHubClient(url, { cacheDir: await workspace(t) })
+  for (const expected of ['here', 'gone', 'gone']) {
+    assert.equal(await (await client.fetch('/')).text(), expected)
+  }
+  assert.equal(requests.length, 2)
 })

@@ -62,7 +62,7 @@ pub struct HttpStore {
     memory: Cache<Key, Record>,
     disk: Mutex<Disk>,
     secret: OnceLock<Secret>,
-    outdated: Mutex<Outdated>,
+    outdated: Outdated,
 }
 
 impl HttpStore {
@@ -77,7 +77,7 @@ impl HttpStore {
         };
         let memory = Cache::builder().max_capacity(max_memory_bytes).weigher(weight).build();
         let disk = Mutex::new(Disk::new(&folder, max_disk_bytes));
-        Self { folder, memory, disk, secret: OnceLock::new(), outdated: Mutex::default() }
+        Self { folder, memory, disk, secret: OnceLock::new(), outdated: Outdated::default() }
     }
 
     /// The response that answers such a request, fresh or not, if it is in memory.
@@ -111,7 +111,7 @@ impl HttpStore {
 
     /// For [`Self::put`], before a request goes out.
     pub fn state(&self) -> State {
-        self.outdated.lock().state()
+        self.outdated.state()
     }
 
     /// Stores the response to a request that went out in that state, unless it is outdated since. A disk that fails costs what
@@ -194,7 +194,7 @@ impl HttpStore {
     pub async fn invalidate(self: &Arc<Self>, url: &Url) {
         let url = url.clone();
         self.blocking(move |store| {
-            store.outdated.lock().add(Some(url.clone()));
+            store.outdated.add(Some(url.clone()));
             let Some(secret) = store.known_secret() else { return };
             let key = url_key(secret, &url);
             store.memory.invalidate(&key);
@@ -205,8 +205,11 @@ impl HttpStore {
 
     /// Forgets all responses.
     pub async fn clear(self: &Arc<Self>) -> Result<()> {
-        self.outdated.lock().add(None);
-        self.memory.invalidate_all();
+        let forget = |store: &Self| {
+            store.outdated.add(None);
+            store.memory.invalidate_all();
+        };
+        self.blocking(forget).await;
         self.on_disk("unlink", Disk::clear).await
     }
 

@@ -165,8 +165,11 @@ impl Call<'_> {
                     403 => !incoming.limited,
                     _ => false,
                 };
+                let mut asked = asked;
                 if gone && stored.is_some() {
                     fetcher.store.invalidate(&ask.url).await;
+                    // By this very answer, which may be stored.
+                    asked.state = fetcher.store.state();
                 }
                 Ok(self.received(incoming, asked))
             }

@@ -1,7 +1,11 @@
 //! What was outdated of late, so that responses that were asked for before are not stored after.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
+use parking_lot::{Mutex, MutexGuard};
 use reqwest::Url;
 
 /// So many URLs that were outdated of late are known, for those under way.
@@ -14,8 +18,14 @@ pub struct State(u64);
 /// See the module's description.
 #[derive(Default)]
 pub(super) struct Outdated {
-    count: u64,
-    /// The latest of them: which URL, and its number.
+    /// Apart, so that a request never waits to know it.
+    count: AtomicU64,
+    recent: Mutex<Recent>,
+}
+
+#[derive(Default)]
+pub(super) struct Recent {
+    /// The latest URLs, each with its number.
     urls: VecDeque<(Url, u64)>,
     /// Of the last whose URL is not kept, or that was about all.
     others: u64,
@@ -23,23 +33,31 @@ pub(super) struct Outdated {
 
 impl Outdated {
     pub fn state(&self) -> State {
-        State(self.count)
+        State(self.count.load(Ordering::SeqCst))
     }
 
     /// `None` for all URLs.
-    pub fn add(&mut self, url: Option<Url>) {
-        self.count += 1;
+    pub fn add(&self, url: Option<Url>) {
+        let mut recent = self.recent.lock();
+        let number = self.count.fetch_add(1, Ordering::SeqCst) + 1;
         match url {
-            Some(url) => self.urls.push_back((url, self.count)),
-            None => self.others = self.count,
+            Some(url) => recent.urls.push_back((url, number)),
+            None => recent.others = number,
         }
-        if self.urls.len() > MOST_OUTDATED
-            && let Some((_, number)) = self.urls.pop_front()
+        if recent.urls.len() > MOST_OUTDATED
+            && let Some((_, number)) = recent.urls.pop_front()
         {
-            self.others = self.others.max(number);
+            recent.others = recent.others.max(number);
         }
     }
 
+    /// Nothing is outdated meanwhile.
+    pub fn lock(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock()
+    }
+}
+
+impl Recent {
     /// Whether what was asked for in that state is outdated.
     pub fn has(&self, url: &Url, asked: State) -> bool {
         let of_url = self.urls.iter().any(|(known, number)| known == url && *number > asked.0);
